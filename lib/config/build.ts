@@ -1,0 +1,172 @@
+import type { Canary, Endpoint, PathRewrite, Route, Upstream } from '../../types/model.ts'
+import type { Problem } from '../../types/control.ts'
+import type { Observer, Tools } from '../../types/policy.ts'
+import type { TimeoutOptions } from '../../types/options.ts'
+import type { Dispatcher } from 'undici'
+import { balancers } from '../data-plane/balancer/index.ts'
+import { readCookie } from '../data-plane/cookie.ts'
+import type { PoolConfig } from '../data-plane/pool/index.ts'
+import { PathFunction, PathTemplate, ReplacePrefix, SamePath } from '../data-plane/route-path.ts'
+import { localResponseTransforms, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
+import type { PrefixPair } from '../data-plane/transform/location.ts'
+import { ProxyCanary } from '../model/canary.ts'
+import { ProxyEndpoint } from '../model/endpoint.ts'
+import { ProxyUpstream } from '../model/upstream.ts'
+import type { CanaryConfig, RouteConfig, UpstreamConfig } from './normalize.ts'
+import { join } from './validate.ts'
+
+/** What building needs of the gateway that it builds for. */
+export interface Building {
+  readonly tools: Tools
+  readonly observers: readonly Observer[]
+  /** Marks this gateway's own hops in Via. */
+  readonly instance: string
+  readonly problems: Problem[]
+  openPool (origin: string, config: PoolConfig): Dispatcher
+  /** An upstream by name or URL; null, and a problem, if there is none. */
+  find (nameOrUrl: string, where: string): Upstream | null
+}
+
+export function buildUpstream (config: UpstreamConfig, building: Building): Upstream {
+  const endpoints = config.endpoints.map((endpoint): Endpoint => {
+    const url = new URL(endpoint.origin)
+    return new ProxyEndpoint(url, {
+      weight: endpoint.weight,
+      host: endpoint.host ?? null,
+      servername: config.pool.tls?.servername ?? null,
+      connections: config.pool.connections,
+      connectTimeout: config.pool.connectTimeout
+    }, building.openPool(url.origin, config.pool))
+  })
+  return new ProxyUpstream(config.name, {
+    endpoints,
+    available: endpoints,
+    balancer: balancers.get(config.balancer)!.create({}, building.tools),
+    observers: building.observers
+  })
+}
+
+/** A declared route, ready for requests; null, and problems, if it names what is not there. */
+export function buildRoute (id: string, url: string, config: RouteConfig, building: Building): Route | null {
+  const upstream = building.find(config.upstream, join(config.where, 'upstream'))
+  const { behaviour } = config
+  const canaries = buildCanaries(behaviour.canaries, config.where, building)
+  checkTimeouts(behaviour.timeouts, upstream, config.where, building.problems)
+  const path = buildPath(url, config, building.problems)
+  if (upstream === null || canaries === null || path === null) return null
+  const { rewrite, pair } = path
+  const { bodyLimit } = config.fastify
+  return Object.freeze({
+    id,
+    url,
+    upstream,
+    canaries: canaries.length === 0 ? null : canaries,
+    timeouts: buildTimeouts(behaviour.timeouts),
+    encodedSlashes: behaviour.encodedSlashes,
+    path: rewrite,
+    requestTransforms: requestTransforms(behaviour, pair, building.instance),
+    responseTransforms: responseTransforms(behaviour, pair),
+    localResponseTransforms: localResponseTransforms(behaviour),
+    trace: behaviour.trace,
+    trust: behaviour.trust ?? null,
+    bodyLimit: typeof bodyLimit === 'number' ? bodyLimit : 0,
+    pseudonym: behaviour.via === false ? 'sluice' : behaviour.via
+  })
+}
+
+interface BuiltPath {
+  readonly rewrite: PathRewrite
+  /** How Location finds its way back; null where that cannot be told. */
+  readonly pair: PrefixPair | null
+}
+
+function buildPath (url: string, config: RouteConfig, problems: Problem[]): BuiltPath | null {
+  const { rewrite } = config.behaviour
+  if (config.rewritePrefix !== null) {
+    const prefix = url.slice(0, -2) // without '/*'
+    return { rewrite: new ReplacePrefix(prefix, config.rewritePrefix), pair: { client: prefix, upstream: config.rewritePrefix.replace(/\/$/, '') } }
+  }
+  if (rewrite === undefined) return { rewrite: new SamePath(url), pair: { client: '', upstream: '' } }
+  if (typeof rewrite === 'function') return { rewrite: new PathFunction(url, rewrite), pair: null }
+  const fault = findTemplateFault(rewrite, url)
+  if (fault !== null) {
+    problems.push({ path: join(config.where, 'rewrite'), message: fault })
+    return null
+  }
+  const isPrefix = [url, rewrite].every((pattern) => pattern.endsWith('/*') && !pattern.includes(':'))
+  return { rewrite: new PathTemplate(url, rewrite), pair: isPrefix ? { client: url.slice(0, -2), upstream: rewrite.slice(0, -2) } : null }
+}
+
+function findTemplateFault (template: string, url: string): string | null {
+  if (!template.startsWith('/')) return `must begin with '/', not '${template}'`
+  if (/[?#\s\\]/.test(template)) return 'must be a path, without query'
+  if (template.slice(0, -1).includes('*')) return "may have '*' only at its end"
+  if (template.endsWith('*') && !url.endsWith('*')) return `has a wildcard, and '${url}' has none`
+  const known = new Set(PathTemplate.parameters(url))
+  const unknown = PathTemplate.parameters(template).find((name) => !known.has(name))
+  return unknown === undefined ? null : `uses ':${unknown}', which '${url}' does not have`
+}
+
+function buildCanaries (configs: readonly CanaryConfig[], where: string, building: Building): Canary[] | null {
+  const canaries: Canary[] = []
+  const names = new Set<string>(['stable'])
+  for (const [index, config] of configs.entries()) {
+    const path = configs.length === 1 ? join(where, 'canary') : `${join(where, 'canaries')}[${index}]`
+    const upstream = building.find(config.upstream, join(path, 'upstream'))
+    if (upstream === null) continue
+    const name = config.name ?? upstream.name
+    if (names.has(name)) building.problems.push({ path: join(path, 'name'), message: `'${name}' is taken by another variant of this route; give it a name of its own` })
+    names.add(name)
+    canaries.push(new ProxyCanary({
+      name,
+      upstream,
+      header: config.header?.toLowerCase() ?? null,
+      cookie: config.cookie ?? null,
+      values: buildValues(config.values),
+      sticky: buildSticky(config.sticky),
+      onEmpty: config.onEmpty,
+      fallback: config.fallback,
+      weight: config.weight
+    }))
+  }
+  return canaries.length === configs.length ? canaries : null
+}
+
+function buildValues (values: CanaryConfig['values']): ReadonlySet<string> | RegExp | null {
+  if (values === undefined) return null
+  if (Array.isArray(values)) return new Set(values.map((value) => value.trim().toLowerCase()))
+  // 'g' and 'y' would make one request's match depend on another's.
+  return new RegExp(values.source, values.flags.replace(/[gyi]/g, '') + 'i')
+}
+
+function buildSticky (sticky: CanaryConfig['sticky']): Canary['sticky'] {
+  if (sticky === undefined) return null
+  if (typeof sticky === 'function') return sticky
+  if ('cookie' in sticky) return (request) => readCookie(request.headers.cookie, sticky.cookie) ?? undefined
+  const name = sticky.header.toLowerCase()
+  return (request) => request.headers[name] as string | undefined
+}
+
+/** Timeouts that cannot all be meant: the later ones would never be reached, or always. */
+function checkTimeouts (timeouts: Required<TimeoutOptions>, upstream: Upstream | null, where: string, problems: Problem[]): void {
+  const { total, head, attempt } = timeouts
+  if (total === 0) return
+  const path = join(where, 'timeouts.total')
+  if (attempt > total) problems.push({ path: join(where, 'timeouts.attempt'), message: `is ${attempt} ms, more than the total of ${total} ms` })
+  if (upstream === null || head === 0) return
+  const connect = Math.max(...upstream.state.endpoints.map((endpoint) => endpoint.connectTimeout))
+  if (total < connect + head) {
+    problems.push({ path, message: `is ${total} ms, less than connecting (${connect} ms) and waiting for the head (${head} ms) may take; raise it, or lower timeouts.head or pool.connectTimeout` })
+  }
+}
+
+function buildTimeouts (timeouts: Required<TimeoutOptions>): Route['timeouts'] {
+  const bound = (milliseconds: number): number => milliseconds === 0 ? Infinity : milliseconds
+  return Object.freeze({
+    head: bound(timeouts.head),
+    idle: bound(timeouts.idle),
+    total: bound(timeouts.total),
+    attempt: bound(timeouts.attempt),
+    write: bound(timeouts.write)
+  })
+}

@@ -1,0 +1,216 @@
+import type { Problem } from '../../types/control.ts'
+import type { CanaryOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions } from '../../types/options.ts'
+import { defaultsSchema, fastifyRouteKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
+import { isUrl, join, unknownKey, validate } from './validate.ts'
+
+export interface EndpointConfig {
+  readonly origin: string
+  readonly weight: number
+  readonly host?: string
+}
+
+export interface UpstreamConfig {
+  readonly name: string
+  readonly endpoints: readonly EndpointConfig[]
+  readonly balancer: string
+  readonly pool: Required<Omit<PoolOptions, 'tls'>> & Pick<PoolOptions, 'tls'>
+  /** Where it was written, for later problems. */
+  readonly where: string
+}
+
+export type CanaryConfig = CanaryOptions & Required<Pick<CanaryOptions, 'weight' | 'onEmpty' | 'fallback'>>
+
+/** A route's behaviour with every default in place. */
+export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canaries' | 'timeouts' | 'headers'> {
+  readonly canaries: readonly CanaryConfig[]
+  readonly headers: { readonly request?: HeaderEdits, readonly response?: ResponseHeaderEdits }
+  readonly timeouts: Required<TimeoutOptions>
+  readonly host: string
+  readonly forwarded: false | 'x-forwarded' | 'forwarded' | 'both'
+  readonly via: false | string
+  readonly location: boolean
+  readonly trace: 'participate' | 'passthrough' | 'restart' | false
+  readonly encodedSlashes: 'forward' | 'reject'
+  readonly expose: boolean
+}
+
+export interface RouteConfig {
+  readonly url: string
+  /** null: every method. */
+  readonly methods: readonly string[] | null
+  readonly upstream: string
+  /** One-line form: what replaces the mounted prefix; null where the path is sent as received or rewritten by a template. */
+  readonly rewritePrefix: string | null
+  readonly behaviour: BehaviourConfig
+  /** Fastify's own route options, as the user wrote them. */
+  readonly fastify: Readonly<Record<string, unknown>>
+  readonly where: string
+}
+
+export interface RegistrationConfig {
+  readonly prefix: string
+  readonly upstreams: readonly UpstreamConfig[]
+  readonly routes: readonly RouteConfig[]
+}
+
+type Plain = Record<string, unknown>
+
+/** Options → config: sugar resolved, defaults filled in, frozen. The user's objects are never written to. */
+export function normalize (options: unknown, problems: Problem[]): RegistrationConfig {
+  const typed: Plain = isPlain(options) ? { ...options } : {}
+  const isOneLine = 'upstream' in typed
+  const { own, route } = split(typed, isOneLine, problems)
+  if (!validate(registrationSchema, own, '', problems)) return freeze({ prefix: '', upstreams: [], routes: [] })
+
+  const prefix = ((own['prefix'] as string | undefined) ?? '').replace(/\/$/, '')
+  const upstreams: UpstreamConfig[] = []
+  for (const [name, value] of Object.entries((own['upstreams'] as Plain | undefined) ?? {})) {
+    const upstream = normalizeUpstream(name, value, join('upstreams', name), problems)
+    if (upstream !== null) upstreams.push(upstream)
+  }
+
+  const defaults = copyOptions(own['defaults'] ?? {}) as Plain
+  validate(defaultsSchema, defaults, 'defaults', problems)
+
+  const routes: RouteConfig[] = []
+  for (const [index, value] of ((own['routes'] as unknown[] | undefined) ?? []).entries()) {
+    const config = normalizeRoute(value, defaults, `routes[${index}]`, problems)
+    if (config !== null) routes.push(config)
+  }
+  if (isOneLine) {
+    const config = normalizeOneLine(route, defaults, upstreams, problems)
+    if (config !== null) routes.push(config)
+  }
+  return freeze({ prefix, upstreams, routes })
+}
+
+/** In the one-line form a registration and its only route share one object. */
+function split (typed: Plain, isOneLine: boolean, problems: Problem[]): { own: Plain, route: Plain } {
+  const own: Plain = {}
+  const route: Plain = {}
+  const ownKeys = Object.keys(registrationSchema['properties'] as object)
+  const routeKeys = Object.keys(routeSchema['properties'] as object).filter((key) => key !== 'url').concat(fastifyRouteKeys)
+  for (const [key, value] of Object.entries(typed)) {
+    if (ownKeys.includes(key)) own[key] = value
+    else if (isOneLine && routeKeys.includes(key)) route[key] = value
+    else if (routeKeys.includes(key)) problems.push({ path: key, message: 'belongs to a route, to `defaults`, or to the one-line form with `upstream`' })
+    else problems.push({ path: join('', key), message: unknownKey(key, isOneLine ? [...ownKeys, ...routeKeys] : [...ownKeys, 'upstream', 'rewritePrefix']) })
+  }
+  return { own, route }
+}
+
+function normalizeOneLine (route: Plain, defaults: Plain, upstreams: UpstreamConfig[], problems: Problem[]): RouteConfig | null {
+  const given = route['upstream']
+  let upstream = given
+  let rewritePrefix: unknown = route['rewritePrefix'] ?? '/'
+  if (isPlain(given)) {
+    const config = normalizeUpstream('', given, 'upstream', problems)
+    if (config === null) return null
+    upstream = config.endpoints[0]!.origin
+    upstreams.push({ ...config, name: upstream as string })
+  } else if (isUrl(given)) {
+    // The path of the URL is what replaces the prefix, not something in front of it.
+    const url = new URL(given as string)
+    upstream = url.origin
+    rewritePrefix = route['rewritePrefix'] ?? url.pathname
+  }
+  if ('rewrite' in route || 'rewrite' in defaults) rewritePrefix = null
+  return normalizeRoute({ ...route, url: '/*', upstream, rewritePrefix }, defaults, '', problems)
+}
+
+export function normalizeUpstream (name: string, value: unknown, where: string, problems: Problem[]): UpstreamConfig | null {
+  let full: unknown = copyOptions(value)
+  if (typeof full === 'string') full = { endpoints: [full] }
+  else if (Array.isArray(full)) full = { endpoints: full }
+  if (isPlain(full) && Array.isArray(full['endpoints'])) {
+    full['endpoints'] = full['endpoints'].map((endpoint: unknown) => typeof endpoint === 'string' ? { origin: endpoint } : endpoint)
+  }
+  if (!validate(upstreamSchema, full, where, problems)) return null
+  return freeze({ ...(full as Omit<UpstreamConfig, 'name' | 'where'>), name, where })
+}
+
+export function normalizeRoute (value: unknown, defaults: Plain, where: string, problems: Problem[]): RouteConfig | null {
+  if (!isPlain(value)) {
+    problems.push({ path: where, message: 'must be an object' })
+    return null
+  }
+  const fastify: Plain = {}
+  const own: Plain = {}
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined) continue
+    if (fastifyRouteKeys.includes(key)) fastify[key] = item
+    else if (key === 'rewritePrefix' && item === null) continue
+    else own[key] = copyOptions(item)
+  }
+  if ('handler' in own) {
+    problems.push({ path: join(where, 'handler'), message: 'is the proxy itself; answer from a route of your own with `reply.proxy()` instead' })
+    delete own['handler']
+  }
+  const merged = merge(copyOptions(defaults) as Plain, own)
+  if (!validate(routeSchema, merged, where, problems)) return null
+
+  const { url, method, upstream, rewritePrefix, ...behaviour } = merged
+  const methods = method === undefined ? null : [method as string | string[]].flat().map((name) => name.toUpperCase())
+  return freeze({
+    url: url as string,
+    methods,
+    upstream: upstream as string,
+    rewritePrefix: (rewritePrefix as string | undefined) ?? null,
+    behaviour: normalizeBehaviour(behaviour, where, problems),
+    fastify,
+    where
+  })
+}
+
+/** The rest of a route after `validate` has filled in the defaults. */
+export function normalizeBehaviour (behaviour: Plain, where: string, problems: Problem[]): BehaviourConfig {
+  const { canary, canaries, headers, ...rest } = behaviour
+  if (canary !== undefined && canaries !== undefined) problems.push({ path: join(where, 'canary'), message: 'give either `canary` or `canaries`' })
+  return {
+    ...(rest as Omit<BehaviourConfig, 'canaries' | 'headers'>),
+    canaries: (canaries ?? (canary === undefined ? [] : [canary])) as CanaryConfig[],
+    headers: (headers ?? {}) as BehaviourConfig['headers']
+  }
+}
+
+/** A route's own words over the registration's `defaults`: groups such as `timeouts` are merged key by key, lists are replaced. */
+function merge (defaults: Plain, own: Plain): Plain {
+  const result = { ...defaults }
+  for (const [key, value] of Object.entries(own)) {
+    const below = result[key]
+    const isGroup = key === 'timeouts' || key === 'headers' || key === 'request' || key === 'response' || key === 'set' || key === 'append'
+    result[key] = isGroup && isPlain(value) && isPlain(below) ? merge(below, value) : value
+  }
+  // One of the two replaces the other.
+  if ('canary' in own && !('canaries' in own)) delete result['canaries']
+  if ('canaries' in own && !('canary' in own)) delete result['canary']
+  return result
+}
+
+function isPlain (value: unknown): value is Plain {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/** Copies what JSON could hold; functions, buffers and regular expressions stay the user's. */
+export function copyOptions (value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOptions)
+  if (!isPlain(value)) return value
+  const result: Plain = {}
+  for (const [key, item] of Object.entries(value)) {
+    if (item !== undefined) result[key] = copyOptions(item)
+  }
+  return result
+}
+
+function freeze<T> (value: T): T {
+  if (Array.isArray(value)) value.forEach(freeze)
+  else if (isPlain(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      // Fastify writes into the objects of its own options.
+      if (key !== 'fastify') freeze(item)
+    }
+  } else return value
+  return Object.freeze(value)
+}

@@ -1,0 +1,156 @@
+import type { OptionSchema } from '../../types/policy.ts'
+import { balancers } from '../data-plane/balancer/index.ts'
+import { poolSchema } from '../data-plane/pool/index.ts'
+
+/*
+ * What may be written where, and the defaults: each stands here, or in the schema of the room that owns it, and nowhere
+ * else. `kind` is our own keyword (see validate.ts): it names what JSON Schema cannot, a function or a regular expression.
+ */
+
+const milliseconds = { kind: ['integer'], minimum: 0, maximum: 2 ** 31 - 1 }
+const headerName = { kind: ['string'], pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", meaning: 'a header name' }
+
+export const endpointSchema: OptionSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['origin'],
+  properties: {
+    origin: { kind: ['url'] },
+    weight: { kind: ['number'], exclusiveMinimum: 0, default: 1 },
+    host: { kind: ['string'], minLength: 1 }
+  }
+}
+
+export const upstreamSchema: OptionSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['endpoints'],
+  properties: {
+    endpoints: { type: 'array', minItems: 1, items: endpointSchema },
+    balancer: { kind: ['string'], enum: [...balancers.keys()], default: 'power-of-two' },
+    pool: { ...poolSchema, default: {} }
+  }
+}
+
+export const canarySchema: OptionSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['upstream'],
+  properties: {
+    name: { kind: ['string'], minLength: 1 },
+    upstream: { kind: ['string'] },
+    header: headerName,
+    values: { kind: ['strings', 'regexp'] },
+    cookie: headerName,
+    weight: { kind: ['number'], minimum: 0, maximum: 100, default: 0 },
+    sticky: { kind: ['function', 'object'], keys: ['header', 'cookie'] },
+    onEmpty: { kind: ['string'], enum: ['stable', 'fail'], default: 'stable' },
+    fallback: { kind: ['boolean'], default: false }
+  }
+}
+
+const editValues = { type: 'object', propertyNames: headerName, additionalProperties: { kind: ['string', 'function'] } }
+const edits = {
+  set: editValues,
+  append: editValues,
+  remove: { type: 'array', items: headerName }
+}
+
+const behaviour = {
+  rewrite: { kind: ['string', 'function'] },
+  host: { kind: ['string'], minLength: 1, default: 'upstream' },
+  canary: canarySchema,
+  canaries: { type: 'array', items: canarySchema },
+  headers: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      request: { type: 'object', additionalProperties: false, properties: edits },
+      response: {
+        type: 'object',
+        additionalProperties: false,
+        properties: { ...edits, when: { kind: ['string'], enum: ['always', 'success', 'failure'] } }
+      }
+    }
+  },
+  onProxyRequest: { kind: ['function'] },
+  onProxyResponse: { kind: ['function'] },
+  forwarded: { kind: ['string', 'false'], enum: [false, 'x-forwarded', 'forwarded', 'both'], default: 'x-forwarded' },
+  via: { kind: ['string', 'false'], ...tokenUnlessFalse(), default: 'sluice' },
+  timeouts: {
+    type: 'object',
+    additionalProperties: false,
+    default: {},
+    properties: {
+      head: { ...milliseconds, default: 30_000 },
+      idle: { ...milliseconds, default: 60_000 },
+      total: { ...milliseconds, default: 0 },
+      attempt: { ...milliseconds, default: 0 },
+      write: { ...milliseconds, default: 60_000 }
+    }
+  },
+  credentials: { kind: ['function'] },
+  location: { kind: ['boolean'], default: true },
+  trace: { kind: ['string', 'false'], enum: [false, 'participate', 'passthrough', 'restart'], default: 'participate' },
+  trust: { kind: ['function'] },
+  encodedSlashes: { kind: ['string'], enum: ['forward', 'reject'], default: 'forward' },
+  expose: { kind: ['boolean'], default: false }
+}
+
+/** Via pseudonyms are tokens (RFC 9110 7.6.3); JSON Schema's `pattern` passes over `false`. */
+function tokenUnlessFalse (): OptionSchema {
+  return { pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", meaning: 'a token' }
+}
+
+/** Fastify's own route options; Fastify itself checks their values. */
+export const fastifyRouteKeys: readonly string[] = [
+  'schema', 'attachValidation', 'exposeHeadRoute', 'validatorCompiler', 'serializerCompiler', 'bodyLimit', 'handlerTimeout',
+  'logLevel', 'logSerializers', 'config', 'constraints', 'prefixTrailingSlash', 'errorHandler', 'childLoggerFactory',
+  'schemaErrorFormatter', 'onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse',
+  'onTimeout', 'onError', 'onRequestAbort'
+]
+
+export const behaviourKeys: readonly string[] = Object.keys(behaviour)
+
+export const routeSchema: OptionSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['url', 'upstream'],
+  properties: {
+    url: { kind: ['string'], pattern: '^[/*]', meaning: "a path that begins with '/'" },
+    method: { kind: ['string', 'strings'] },
+    upstream: { kind: ['string'] },
+    rewritePrefix: { kind: ['string'], pattern: '^/|^$', meaning: "a path that begins with '/'" },
+    ...behaviour
+  }
+}
+
+/** Defaults are filled in on routes, after the registration's own; here they must not be. */
+export const defaultsSchema: OptionSchema = { type: 'object', additionalProperties: false, properties: withoutDefaults(behaviour) as OptionSchema }
+
+export const replySchema: OptionSchema = { type: 'object', additionalProperties: false, properties: behaviour }
+
+/** What stands at the top of a registration beside, in the one-line form, a route's own keys. */
+export const registrationSchema: OptionSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    upstreams: { type: 'object' },
+    routes: { type: 'array' },
+    prefix: { kind: ['string'], pattern: '^/|^$', meaning: "a path that begins with '/'" },
+    defaults: { type: 'object' },
+    // Fastify's own register options.
+    logLevel: {},
+    logSerializers: {}
+  }
+}
+
+function withoutDefaults (schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema
+  if (typeof schema !== 'object' || schema === null) return schema
+  const result: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(schema)) {
+    if (key !== 'default') result[key] = withoutDefaults(value)
+  }
+  return result
+}

@@ -1,0 +1,124 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import type { Problem } from '../../types/control.ts'
+import type { OptionSchema } from '../../types/policy.ts'
+import { suggest } from './suggest.ts'
+
+type Kind = 'string' | 'strings' | 'number' | 'integer' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'pem'
+
+const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> = {
+  string: { is: (value) => typeof value === 'string', called: 'a string' },
+  strings: { is: (value) => Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'), called: 'a list of strings' },
+  number: { is: (value) => typeof value === 'number' && Number.isFinite(value), called: 'a number' },
+  integer: { is: (value) => Number.isSafeInteger(value), called: 'a whole number' },
+  boolean: { is: (value) => typeof value === 'boolean', called: 'true or false' },
+  false: { is: (value) => value === false, called: 'false' },
+  function: { is: (value) => typeof value === 'function', called: 'a function' },
+  object: { is: (value) => typeof value === 'object' && value !== null && !Array.isArray(value), called: 'an object' },
+  regexp: { is: (value) => value instanceof RegExp, called: 'a regular expression' },
+  url: { is: isUrl, called: "an http or https URL without query, such as 'http://10.0.0.1:3000'" },
+  pem: { is: (value) => typeof value === 'string' || Buffer.isBuffer(value) || (Array.isArray(value) && value.every((item) => typeof item === 'string' || Buffer.isBuffer(item))), called: 'PEM text or a buffer' }
+}
+
+/** A URL that names an endpoint: an origin, perhaps with a base path, and nothing that would be silently dropped. */
+export function isUrl (value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false
+  const url = new URL(value)
+  return (url.protocol === 'http:' || url.protocol === 'https:') && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+}
+
+const ajv = new Ajv({ allErrors: true, verbose: true, useDefaults: true, strict: false, allowUnionTypes: true })
+ajv.addKeyword({ keyword: 'kind', validate: (names: Kind[], value: unknown) => names.some((name) => kinds[name].is(value)) })
+ajv.addKeyword({ keyword: 'meaning' })
+ajv.addKeyword({
+  keyword: 'keys',
+  // Exactly one of these keys, and a string there; functions and the like are none of its business.
+  validate: (names: string[], value: unknown) => {
+    if (typeof value !== 'object' || value === null) return true
+    const entries = Object.entries(value)
+    return entries.length === 1 && names.includes(entries[0]![0]) && typeof entries[0]![1] === 'string'
+  }
+})
+
+const compiled = new WeakMap<OptionSchema, ValidateFunction>()
+
+/** Fills in the defaults of `schema` and adds everything that is wrong with `value` to `problems`, under `path`. */
+export function validate (schema: OptionSchema, value: unknown, path: string, problems: Problem[]): boolean {
+  let check = compiled.get(schema)
+  if (check === undefined) {
+    check = ajv.compile(schema)
+    compiled.set(schema, check)
+  }
+  if (check(value)) return true
+  const errors = check.errors!
+  for (const error of errors) {
+    // What is of the wrong kind is told once, not again for each bound that it cannot keep.
+    const isRepeated = error.keyword !== 'kind' && errors.some((other) => other.keyword === 'kind' && other.instancePath === error.instancePath)
+    if (!isRepeated && error.keyword !== 'propertyNames') problems.push({ path: pathOf(path, error), message: messageOf(error) })
+  }
+  return false
+}
+
+function pathOf (base: string, error: ErrorObject): string {
+  let path = base
+  for (const part of error.instancePath.split('/').slice(1)) {
+    path = join(path, part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  }
+  if (error.keyword === 'additionalProperties') return join(path, String(error.params['additionalProperty']))
+  if (error.keyword === 'required') return join(path, String(error.params['missingProperty']))
+  if (error.propertyName !== undefined) return join(path, error.propertyName)
+  return path === '' ? 'options' : path
+}
+
+/** `routes` and `2` are `routes[2]`. */
+export function join (path: string, part: string): string {
+  if (/^\d+$/.test(part)) return `${path}[${part}]`
+  if (!/^[\w$]+$/.test(part)) return `${path}[${JSON.stringify(part)}]`
+  return path === '' ? part : `${path}.${part}`
+}
+
+function messageOf (error: ErrorObject): string {
+  const schema = error.parentSchema as OptionSchema
+  switch (error.keyword) {
+    case 'additionalProperties':
+      return unknownKey(String(error.params['additionalProperty']), Object.keys(schema['properties'] as object))
+    case 'required':
+      return 'is required'
+    case 'kind':
+      return `must be ${(error.schema as Kind[]).map((name) => kinds[name].called).join(' or ')}, not ${show(error.data)}`
+    case 'type':
+      return `must be ${schema['type'] === 'array' ? 'an array' : 'an object'}, not ${show(error.data)}`
+    case 'enum':
+      return `must be one of ${(error.schema as unknown[]).map(show).join(', ')}, not ${show(error.data)}${meant(error.data, error.schema as unknown[])}`
+    case 'pattern':
+      return `must be ${String(schema['meaning'])}, not ${show(error.data)}`
+    case 'keys':
+      return `must be a function or an object with one string key of ${(error.schema as string[]).join(', ')}`
+    case 'minItems':
+      return 'must not be empty'
+    case 'minLength':
+      return 'must not be empty'
+    default:
+      // minimum, maximum and their kind: Ajv's own words are plain enough.
+      return `${error.message}, not ${show(error.data)}`
+  }
+}
+
+export function unknownKey (key: string, known: readonly string[]): string {
+  const guess = suggest(key, known)
+  return guess === null ? 'is not an option' : `is not an option; did you mean '${guess}'?`
+}
+
+function meant (value: unknown, candidates: readonly unknown[]): string {
+  if (typeof value !== 'string') return ''
+  const guess = suggest(value, candidates.filter((candidate) => typeof candidate === 'string'))
+  return guess === null ? '' : `; did you mean '${guess}'?`
+}
+
+function show (value: unknown): string {
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'string') return `'${value}'`
+  if (value instanceof RegExp) return String(value)
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return String(value)
+}

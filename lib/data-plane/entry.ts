@@ -1,0 +1,147 @@
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Route, Snapshot } from '../../types/model.ts'
+import type { Tools } from '../../types/policy.ts'
+import { type Override, ProxyExchange } from '../model/exchange.ts'
+import { chooseVariant } from './canary.ts'
+import type { Forwarder } from './forwarder.ts'
+import { parseTarget, isCleanPath } from './path-policy.ts'
+import type { Forward } from './reply-from.ts'
+import { RequestBody } from './request-body.ts'
+import { findFault } from './strictness.ts'
+import { readTrace } from './transform/trace-context.ts'
+import { isLogged, takeTrace } from './request-log.ts'
+import { proxyError, toProxyError } from '../errors.ts'
+
+/** What a route's own code needs of the gateway. */
+export interface Gate {
+  /** null until the app is ready, and Fastify takes no request before that. */
+  readonly snapshot: Snapshot | null
+  readonly forwarder: Forwarder
+  readonly tools: Tools
+}
+
+/**
+ * Opens the exchange, before the route's own hooks run: so that their log lines carry the trace, and what no upstream should see
+ * is refused before anything is spent on it. Touches no upstream.
+ * @returns whether the request goes on; if not, it has been answered
+ */
+export function openExchange (gate: Gate, route: Route, request: FastifyRequest, reply: FastifyReply): boolean {
+  const exchange = new ProxyExchange(request, reply, route, gate.tools.now())
+  request.proxy = exchange
+  watchClient(gate.forwarder, exchange)
+  try {
+    openTrace(gate.forwarder, exchange)
+    exchange.totalDue = exchange.startedAt + route.timeouts.total
+    const fault = findFault(request.raw)
+    if (fault !== null) throw invalid(fault)
+    const target = parseTarget(request.raw.url!, request.method, route.encodedSlashes)
+    if (target === null) throw invalid('the request target is not one that can be forwarded')
+    exchange.path = target.path
+    exchange.query = target.query
+    return true
+  } catch (error) {
+    gate.forwarder.fail(exchange, toProxyError(error, 'select'))
+    return false
+  }
+}
+
+/** 'close' comes once, after the last byte as after a client's departure: one listener for both. */
+function watchClient (forwarder: Forwarder, exchange: ProxyExchange): void {
+  const { raw } = exchange.reply
+  let isOver = false
+  function onClose (): void {
+    if (isOver) return
+    isOver = true
+    forwarder.finish(exchange, raw.writableFinished)
+  }
+  raw.on('close', onClose)
+  // A response that waits behind others of a pipeline has no socket yet, and is told nothing when the connection goes.
+  if (raw.socket === null) exchange.request.raw.socket.on('close', onClose)
+}
+
+function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
+  const { route, request } = exchange
+  if (route.trace === false) return
+  exchange.isTraceRestarted = route.trace === 'restart' || (route.trust !== null && !route.trust(request))
+  if (forwarder.tracing !== null && route.trace !== 'passthrough') forwarder.tracing.follow(exchange)
+  else exchange.trace = takeTrace(request.raw) ?? readTrace(request.headers, route.trace, exchange.isTraceRestarted)
+  if (exchange.trace === null || isLogged(request.raw)) return
+  const { traceId, spanId } = exchange.trace
+  request.log = exchange.reply.log = request.log.child({ trace_id: traceId, span_id: spanId })
+}
+
+/** The route's handler, after auth: chooses the side, settles the path, and forwards. */
+export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: Forward): void {
+  const { request, reply, route } = exchange
+  try {
+    if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
+    if (exchange.override !== null) applyPath(exchange, exchange.override)
+    if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools.random)
+    const path = rewritePath(exchange)
+    const body = takeBody(gate.forwarder, exchange)
+    exchange.outgoing = { method: exchange.override?.method ?? request.method, path, headers: {}, body, servername: null, reset: false }
+    if (exchange.totalDue !== Infinity) gate.forwarder.deadlines.arm(exchange)
+  } catch (error) {
+    gate.forwarder.fail(exchange, toProxyError(error, 'select'))
+    return
+  }
+  forward(reply)
+}
+
+function rewritePath (exchange: ProxyExchange): string {
+  const { route, request, path, query } = exchange
+  const rewritten = route.path.rewrite(path, request)
+  if (rewritten === path) return path + query
+  // A path that only decoding makes one of this route, or that a parameter turned into another.
+  if (rewritten === null) throw invalid('the path is not one that this route forwards')
+  const question = rewritten.indexOf('?')
+  // A rewrite that brings a query of its own replaces the client's.
+  const newPath = question === -1 ? rewritten : rewritten.slice(0, question)
+  if (!isCleanPath(newPath, route.encodedSlashes)) throw invalid('the path does not pass the path policy once rewritten')
+  return question === -1 ? newPath + query : rewritten
+}
+
+/** A body that code gave, or that a parser of the app has made of the client's: sent as what it is, an object as JSON. */
+function ownBody (exchange: ProxyExchange, body: unknown): Buffer | null {
+  if (body === null) return null
+  if (Buffer.isBuffer(body)) return body
+  if (typeof body === 'string') return Buffer.from(body)
+  exchange.isJson = true
+  return Buffer.from(JSON.stringify(body))
+}
+
+/** The client is told no more than that; the log has the reason. */
+function invalid (reason: string): Error {
+  return proxyError('http_request_error', 'select', new Error(reason))
+}
+
+/** A path of the code's own, held to the same policy: parts of it may be a client's. */
+function applyPath (exchange: ProxyExchange, { path }: Override): void {
+  if (path === null) return
+  const target = path.startsWith('/') ? parseTarget(path, exchange.method, exchange.route.encodedSlashes) : null
+  if (target === null) throw invalid('the path given to reply.proxy does not pass the path policy')
+  exchange.path = target.path
+  exchange.query = target.query
+}
+
+/** By what frames the message, not by its method: a GET may have a body, and a POST none (RFC 9112 6.3). */
+function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody | Buffer | null {
+  const { request, route, override } = exchange
+  if (override !== null) {
+    const own = override.body === undefined ? request.body : override.body
+    if (override.body !== undefined || !(own === undefined || own instanceof Readable)) {
+      exchange.hasOwnLength = true
+      return ownBody(exchange, own)
+    }
+  }
+  const { raw } = request
+  const length = raw.headers['content-length']
+  if (raw.headers['transfer-encoding'] === undefined && (length === undefined || length === '0')) return null
+  if (route.bodyLimit > 0 && Number(length) > route.bodyLimit) throw proxyError('content_too_large', 'requestBody')
+  const parsed: unknown = request.body
+  const source = parsed instanceof Readable ? parsed : raw
+  // A preParsing hook has put its own stream in the place of the client's.
+  exchange.hasOwnLength = source !== raw
+  return new RequestBody(source, exchange, forwarder.deadlines)
+}

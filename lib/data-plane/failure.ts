@@ -1,0 +1,38 @@
+import type { ProxyExchange } from '../model/exchange.ts'
+import type { ProxyErrorLike } from '../../types/model.ts'
+import { ProxyError } from '../errors.ts'
+
+/**
+ * Ends an exchange with an error of ours: as a response, by Fastify's own error handling, while that is still possible; by
+ * closing the client's connection once the head went out, so that a cut body cannot be taken for a whole one (RFC 9112 8).
+ */
+export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): void {
+  const { reply, request } = exchange
+  exchange.respond = null
+  exchange.isProxied = false
+  if (exchange.error === null) exchange.error = error
+  if (reply.raw.headersSent) {
+    reply.raw.destroy()
+    return
+  }
+  // Somebody else answered: a hook, or Fastify's handlerTimeout.
+  if (reply.sent) return
+  if (exchange.isAborted) {
+    // Nobody will read it, but other plugins count on an end (onSend of circuit breakers, spans, sessions).
+    reply.code(499).send()
+    return
+  }
+  if (error instanceof ProxyError) {
+    if (error.proxyStatus !== null) reply.header('proxy-status', `${exchange.route.pseudonym}; error=${error.proxyStatus}`)
+    if (error.retryAfter > 0) reply.header('retry-after', String(error.retryAfter))
+  }
+  // RFC 9112 9.3: what is left of an unread body would be taken for the next request.
+  if (!request.raw.complete && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
+  reply.send(error)
+}
+
+/** RFC 9209: what the upstream said goes first. */
+export function appendProxyStatus (headers: Record<string, string | string[]>, member: string): void {
+  const present = headers['proxy-status']
+  headers['proxy-status'] = present === undefined ? member : `${[present].flat().join(', ')}, ${member}`
+}

@@ -1,0 +1,19 @@
+import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { copyResponseHeaders } from './transform/hop-by-hop.ts'
+
+/**
+ * Relays a 1xx answer (RFC 9110 15.2). Node can write 103 with a Link only, so it is written as it is, and only while this
+ * response has the connection to itself: behind an earlier one of a pipeline it is left out, which is always allowed. HTTP/1.0
+ * knows no 1xx.
+ */
+export function relayInformational (statusCode: number, raw: readonly Buffer[], response: ServerResponse): void {
+  const { socket, req } = response
+  if (statusCode === 101 || socket === null || response.headersSent || !socket.writable || req.httpVersion !== '1.1') return
+  const headers = copyResponseHeaders(raw)
+  let head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}\r\n`
+  for (const name in headers) {
+    if (name === 'content-length') continue // RFC 9110 8.6: never on 1xx
+    for (const value of [headers[name]!].flat()) head += `${name}: ${value}\r\n`
+  }
+  socket.write(`${head}\r\n`, 'latin1')
+}

@@ -1,0 +1,47 @@
+import type { FastifyReply } from 'fastify'
+import type { Route } from '../../types/model.ts'
+import type { ReplyProxyOptions } from '../../types/options.ts'
+import type { ProxyExchange } from '../model/exchange.ts'
+import { forwardExchange, type Gate, openExchange } from './entry.ts'
+import type { Forward } from './reply-from.ts'
+import { toProxyError } from '../errors.ts'
+
+/** What `reply.proxy` needs of the gateway. */
+export interface ReplyGate extends Gate {
+  replyRoute (upstream: string, options: ReplyProxyOptions, behaviour: Readonly<Record<string, unknown>>): Route
+}
+
+/** Nothing in it, nothing to build. */
+const none: ReplyProxyOptions = Object.freeze({})
+
+/** Forwards a request from the code of any route: `reply.proxy('users', { path: '/users/self' })`. */
+export function replyProxy (gate: ReplyGate, forward: Forward, reply: FastifyReply, upstream: string, options: ReplyProxyOptions = none): FastifyReply {
+  const { request } = reply
+  const { path, method, headers, body, ...behaviour } = options
+  const isEdits = headers !== undefined && hasEdits(headers)
+  let route: Route
+  try {
+    route = gate.replyRoute(upstream, options, isEdits ? { ...behaviour, headers } : behaviour)
+  } catch (error) {
+    reply.send(toProxyError(error, 'select'))
+    return reply
+  }
+  // A proxied route's own exchange, whose hook sends the request elsewhere.
+  const before = request.proxy as ProxyExchange | null
+  if (before !== null) before.isSuperseded = true
+  if (!openExchange(gate, route, request, reply)) return reply
+  const exchange = request.proxy as unknown as ProxyExchange
+  exchange.override = {
+    path: path ?? null,
+    method: method?.toUpperCase() ?? null,
+    headers: headers === undefined || isEdits ? null : headers as Record<string, string>,
+    body
+  }
+  forwardExchange(gate, exchange, forward)
+  return reply
+}
+
+/** The edits of a route, rather than headers by their names. */
+function hasEdits (headers: object): headers is NonNullable<ReplyProxyOptions['headers']> & { request?: object, response?: object } {
+  return Object.entries(headers).some(([key, value]) => (key === 'request' || key === 'response') && typeof value === 'object')
+}

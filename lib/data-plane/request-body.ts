@@ -1,0 +1,90 @@
+import { Readable } from 'node:stream'
+import type { ProxyExchange } from '../model/exchange.ts'
+import type { Deadlines } from './timeouts.ts'
+import { proxyError } from '../errors.ts'
+
+/**
+ * The client's body on its way to undici. Never the client's own stream: undici destroys the body of a request that fails, and
+ * destroying an IncomingMessage takes the client's connection with it, answer and all. It counts, bounds and times on the way.
+ */
+export class RequestBody extends Readable {
+  readonly #source: Readable
+  readonly #exchange: ProxyExchange
+  readonly #deadlines: Deadlines
+  #isStarted = false
+  /** Whether the upstream, not the client, is what we wait for. */
+  isBlocked = false
+
+  constructor (source: Readable, exchange: ProxyExchange, deadlines: Deadlines) {
+    super()
+    this.#source = source
+    this.#exchange = exchange
+    this.#deadlines = deadlines
+  }
+
+  override _read (): void {
+    if (!this.#isStarted) {
+      this.#start()
+      return
+    }
+    this.isBlocked = false
+    this.#touch(this.#exchange.route.timeouts.idle)
+    this.#source.resume()
+  }
+
+  #start (): void {
+    this.#isStarted = true
+    // What has been read cannot be read again.
+    this.#exchange.isReplayable = false
+    this.#source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const exchange = this.#exchange
+    exchange.bytesIn += chunk.length
+    if (exchange.route.bodyLimit > 0 && exchange.bytesIn > exchange.route.bodyLimit) {
+      this.destroy(proxyError('content_too_large', 'requestBody'))
+      return
+    }
+    if (this.push(chunk)) {
+      this.#touch(exchange.route.timeouts.idle)
+      return
+    }
+    this.#source.pause()
+    this.isBlocked = true
+    this.#touch(exchange.route.timeouts.write)
+  }
+
+  readonly #onEnd = (): void => {
+    this.push(null)
+  }
+
+  readonly #onError = (cause: Error): void => {
+    this.destroy(proxyError('client_body_error', 'requestBody', cause))
+  }
+
+  readonly #onClose = (): void => {
+    if (!this.#source.readableEnded) this.destroy(proxyError('client_body_error', 'requestBody'))
+  }
+
+  /** Only while the upload is what the exchange waits for: an upstream may answer before it has read everything. */
+  #touch (timeout: number): void {
+    const exchange = this.#exchange
+    if (exchange.phase !== 'requestBody') return
+    exchange.phaseDue = this.#deadlines.now + timeout
+    this.#deadlines.arm(exchange)
+  }
+
+  override _destroy (error: Error | null, callback: (error?: Error | null) => void): void {
+    if (this.#isStarted) {
+      this.#source.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onClose)
+      // Nobody may be listening any more when the client breaks off the rest.
+      this.#source.on('error', ignore)
+    }
+    // What is left is read and dropped: an answer written to a client that still sends would be lost to a reset.
+    this.#source.resume()
+    callback(error)
+  }
+}
+
+function ignore (): void {}

@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { TraceContext } from '../model/exchange.ts'
+import type { Forwarder } from './forwarder.ts'
+import { readTrace } from './transform/trace-context.ts'
+
+type ChildLoggerFactory = NonNullable<FastifyInstance['childLoggerFactory']>
+
+/** Where the trace waits between the making of a request's logger and the opening of its exchange. */
+const kTrace = Symbol('sluice.trace')
+
+interface Traced extends IncomingMessage { [kTrace]?: TraceContext | null }
+
+/**
+ * Puts trace_id and span_id into the logger that Fastify makes for a request anyway: a child of the child would cost as much as
+ * writing a line. Where the trace depends on a request that does not exist yet (a `trust` function) or on an SDK's active span,
+ * the exchange makes that second child.
+ */
+export function traceLoggerFactory (forwarder: Forwarder, mode: 'participate' | 'passthrough' | 'restart', inner: ChildLoggerFactory): ChildLoggerFactory {
+  return function childLogger (this: FastifyInstance, logger, bindings, options, raw) {
+    if (forwarder.tracing === null) {
+      const request = raw as Traced
+      const trace = readTrace(request.headers, mode, mode === 'restart')
+      request[kTrace] = trace
+      if (trace !== null) {
+        bindings['trace_id'] = trace.traceId
+        bindings['span_id'] = trace.spanId
+      }
+    }
+    return inner.call(this, logger, bindings, options, raw)
+  } as ChildLoggerFactory
+}
+
+/** The trace that is already in the request's logger. */
+export function takeTrace (raw: IncomingMessage): TraceContext | null {
+  return (raw as Traced)[kTrace] ?? null
+}
+
+export function isLogged (raw: IncomingMessage): boolean {
+  return (raw as Traced)[kTrace] !== undefined
+}
+
+/** A logger that writes nothing is its own child (Fastify's `logger: false`). */
+export function isSilent (log: FastifyBaseLogger): boolean {
+  return log.child({}) === log
+}

@@ -1,0 +1,96 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
+import type { Route } from '../../types/model.ts'
+import type { ResponseHead } from '../../types/options.ts'
+import type { ProxyExchange } from '../model/exchange.ts'
+import { forwardExchange, type Gate, openExchange } from './entry.ts'
+import type { Forward } from './reply-from.ts'
+import { isSilent, traceLoggerFactory } from './request-log.ts'
+
+/** What a declared route is to Fastify. */
+export interface Declaration {
+  readonly id: string
+  readonly url: string
+  /** null: every method. */
+  readonly methods: readonly string[] | null
+  /** `/orders` of `/orders/*`: for the methods that nobody else has taken. */
+  readonly isShort: boolean
+  readonly trace: 'participate' | 'passthrough' | 'restart' | false
+  readonly hasTrust: boolean
+  /** Whether responses that no upstream made are edited too. */
+  readonly hasLocalEdits: boolean
+  /** Fastify's own route options, as the user wrote them. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+type Hooks<T> = T | T[] | undefined
+
+/** Declares one Fastify route. Everything that is decided here costs no request anything. */
+export function declareFastifyRoute (scope: FastifyInstance, gate: Gate, forward: Forward, declaration: Declaration): void {
+  const { id, options } = declaration
+  const methods = methodsOf(scope, declaration)
+  if (methods.length === 0) return
+
+  function open (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    if (openExchange(gate, gate.snapshot!.routes.get(id)!, request, reply)) done()
+  }
+
+  function handle (request: FastifyRequest): void {
+    forwardExchange(gate, request.proxy as ProxyExchange, forward)
+  }
+
+  const route: Record<string, unknown> = {
+    // Not the user's to describe twice: what an upstream offers is in no schema of ours.
+    schema: { hide: true },
+    ...options,
+    url: declaration.url,
+    method: methods,
+    // HEAD is forwarded like the others; Fastify's own would answer it from a GET.
+    exposeHeadRoute: false,
+    // First of the route's hooks: auth's log lines carry the trace.
+    onRequest: [open as onRequestHookHandler, ...[(options['onRequest'] as Hooks<onRequestHookHandler>) ?? []].flat()],
+    handler: handle
+  }
+  if (declaration.hasLocalEdits) {
+    route['onSend'] = [editLocalResponse as onSendHookHandler, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
+  }
+  if (declaration.trace !== false && !declaration.hasTrust && !isSilent(scope.log)) {
+    const inner = (options['childLoggerFactory'] ?? scope.childLoggerFactory) as FastifyInstance['childLoggerFactory']
+    route['childLoggerFactory'] = traceLoggerFactory(gate.forwarder, declaration.trace, inner)
+  }
+  scope.route(route as unknown as FastifyRouteOptions)
+}
+
+/**
+ * A GET brings its HEAD along, as everywhere in Fastify. Of all methods, OPTIONS is left out where another route has taken it:
+ * @fastify/cors answers `OPTIONS *` itself, which Fastify's router holds to be the same as ours.
+ */
+function methodsOf (scope: FastifyInstance, { methods, url, isShort, options }: Declaration): string[] {
+  const { constraints = {} } = options as { constraints?: Record<string, unknown> }
+  const isFree = (method: string): boolean => !scope.hasRoute({ method, url: scope.prefix + url, constraints } as Parameters<FastifyInstance['hasRoute']>[0])
+  const wanted = methods ?? scope.supportedMethods.filter((method) => method !== 'OPTIONS' || isFree(method))
+  const wantsHead = wanted.includes('GET') && !wanted.includes('HEAD') && options['exposeHeadRoute'] !== false
+  const all = wantsHead && isFree('HEAD') ? [...wanted, 'HEAD'] : [...wanted]
+  return isShort ? all.filter(isFree) : all
+}
+
+/** The plugin's own onSend: what `when` promises for responses that no upstream made, errors and refusals of hooks among them. */
+function editLocalResponse (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload: unknown) => void): void {
+  const exchange = request.proxy as ProxyExchange | null
+  if (exchange !== null && !exchange.isProxied) applyLocalEdits(exchange, exchange.route, reply)
+  done(null, payload)
+}
+
+function applyLocalEdits (exchange: ProxyExchange, route: Route, reply: FastifyReply): void {
+  const present = reply.getHeaders() as ResponseHead['headers']
+  const head: ResponseHead = { statusCode: reply.statusCode, headers: { ...present } }
+  for (const transform of route.localResponseTransforms!) transform.apply(head, exchange)
+  for (const name in present) {
+    if (head.headers[name] === undefined) reply.removeHeader(name)
+  }
+  for (const name in head.headers) {
+    if (head.headers[name] === present[name]) continue
+    // Set-Cookie would be added to, not replaced.
+    reply.removeHeader(name)
+    reply.header(name, head.headers[name])
+  }
+}

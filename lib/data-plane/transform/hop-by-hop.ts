@@ -1,0 +1,76 @@
+/*
+ * Which fields end at this hop, in both directions (RFC 9110 7.6.1). They go first, before anything of ours is added, so that
+ * no client can name ours in Connection and have them dropped (CVE-2026-33805).
+ */
+
+type Headers = Record<string, string | string[]>
+
+const requestFields = new Set([
+  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer',
+  'transfer-encoding', 'upgrade', 'http2-settings', 'alt-svc', 'expect'
+])
+
+const responseFields = new Set([
+  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'http2-settings', 'alt-svc'
+])
+
+/** Fields that stay whatever Connection says: they frame and address the message. */
+const protectedFields = new Set(['host', 'content-length'])
+
+/** The client's end-to-end fields. Names are lower-cased by Node. */
+export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>): Headers {
+  const headers: Headers = {}
+  for (const name in received) {
+    // Pseudo-fields of HTTP/2 begin with a colon; `proxy-*` is spoken to this hop.
+    const first = name.charCodeAt(0)
+    if (first === 0x3a || requestFields.has(name) || (first === 0x70 && name.startsWith('proxy-'))) continue
+    headers[name] = received[name]!
+  }
+  const { te } = received
+  // The one thing in TE that travels on: whether trailers are welcome.
+  if (te !== undefined && hasToken(String(te), 'trailers')) headers['te'] = 'trailers'
+  if (received['transfer-encoding'] !== undefined) delete headers['content-length']
+  dropNominated(headers, received['connection'])
+  return headers
+}
+
+/** The upstream's end-to-end fields, from undici's pairs of buffers; bytes above ASCII come through as they are (latin1). */
+export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
+  const headers: Headers = {}
+  let connection: string | undefined
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index]!.toString('latin1').toLowerCase()
+    if (responseFields.has(name)) {
+      if (name === 'connection') {
+        const tokens = raw[index + 1]!.toString('latin1')
+        connection = connection === undefined ? tokens : `${connection},${tokens}`
+      }
+      continue
+    }
+    const value = raw[index + 1]!.toString('latin1')
+    const present = headers[name]
+    if (present === undefined) headers[name] = value
+    else if (typeof present === 'string') headers[name] = [present, value]
+    else present.push(value)
+  }
+  dropNominated(headers, connection)
+  return headers
+}
+
+function dropNominated (headers: Headers, connection: string | string[] | undefined): void {
+  if (connection === undefined || isCommon(connection)) return
+  for (const token of String(connection).toLowerCase().split(',')) {
+    const name = token.trim()
+    if (!protectedFields.has(name)) delete headers[name]
+  }
+}
+
+/** What nearly everybody sends names no field. */
+function isCommon (connection: string | string[]): boolean {
+  return connection === 'keep-alive' || connection === 'close' || connection === 'Keep-Alive'
+}
+
+function hasToken (list: string, token: string): boolean {
+  return list.toLowerCase().split(',').some((item) => item.split(';', 1)[0]!.trim() === token)
+}

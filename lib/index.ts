@@ -1,0 +1,7 @@
+import { proxy } from './plugin.ts'
+
+export type * from '../types/index.ts'
+export { ConfigError, ProxyError } from './errors.ts'
+export { proxy, proxy as default }
+// What `require('fastify-sluice')` gives: the plugin function itself (Node's require of ES modules).
+export { proxy as 'module.exports' }

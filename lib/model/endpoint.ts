@@ -1,0 +1,36 @@
+import type { Dispatcher } from 'undici'
+import type { Endpoint } from '../../types/model.ts'
+
+interface EndpointSettings {
+  readonly weight: number
+  /** In place of the authority of the origin. */
+  readonly host: string | null
+  readonly servername: string | null
+  readonly connections: number
+  readonly connectTimeout: number
+}
+
+export class ProxyEndpoint implements Endpoint {
+  readonly origin: string
+  readonly host: string
+  readonly basePath: string
+  readonly weight: number
+  readonly servername: string | null
+  readonly connections: number
+  readonly connectTimeout: number
+  readonly pool: Dispatcher
+  active = 0
+  health: Endpoint['health'] = 'unknown'
+  ejectedUntil = 0
+
+  constructor (url: URL, settings: EndpointSettings, pool: Dispatcher) {
+    this.origin = url.origin
+    this.host = settings.host ?? url.host
+    this.basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
+    this.weight = settings.weight
+    this.servername = url.protocol === 'https:' ? settings.servername ?? url.hostname.replace(/^\[|\]$/g, '') : null
+    this.connections = settings.connections
+    this.connectTimeout = settings.connectTimeout
+    this.pool = pool
+  }
+}

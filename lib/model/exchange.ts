@@ -1,0 +1,126 @@
+import type { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Attempt, Canary, CanaryReason, Endpoint, Exchange, Phase, ProxyErrorLike, Route, Upstream } from '../../types/model.ts'
+import type { RequestHead } from '../../types/options.ts'
+
+/** What undici is given, once per attempt; users see it as the request head. */
+export interface Outgoing extends RequestHead {
+  readonly body: Readable | Buffer | null
+  servername: string | null
+  readonly reset: false
+}
+
+/** What the body of a response may be by the time its head is sent. */
+export type Payload = Buffer | Readable | undefined
+
+export interface UpstreamResponse {
+  readonly statusCode: number
+  readonly headers: Record<string, string | string[]>
+  readonly body: Payload
+}
+
+/** Where an exchange stands in a trace. */
+export interface TraceContext {
+  /** Lower-case hex, like the others. */
+  readonly traceId: string
+  readonly spanId: string
+  /** Two digits. */
+  readonly flags: string
+  readonly state: string | null
+}
+
+/** What `reply.proxy` puts in the place of the client's own; null for nothing. */
+export interface Override {
+  readonly path: string | null
+  readonly method: string | null
+  readonly headers: Readonly<Record<string, string>> | null
+  /** undefined: the client's. */
+  readonly body: string | Buffer | object | null | undefined
+}
+
+export type Respond = (error: Error | null, response: UpstreamResponse | null) => void
+
+/** All fields are set here, so that every exchange has one shape. */
+export class ProxyExchange implements Exchange {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly route: Route
+  readonly startedAt: number
+  upstream: Upstream
+  canary: Canary | null = null
+  variantReason: CanaryReason | null = null
+
+  /** Raw path and query of the request target; the query with its '?'. */
+  path = ''
+  query = ''
+  upstreamPath = ''
+  method: string
+  outgoing: Outgoing | null = null
+  /** Whether the body's length is not the one that the client announced. */
+  hasOwnLength = false
+  /** Whether the body is an object of the code's, in JSON. */
+  isJson = false
+  /** Whether the Host header is the endpoint's, to be set anew for each attempt. */
+  hostFollowsEndpoint = false
+  isReplayable = true
+
+  override: Override | null = null
+  /** Whether another exchange has taken this request over. */
+  isSuperseded = false
+
+  attempts = 0
+  last: Attempt | null = null
+  error: ProxyErrorLike | null = null
+  /** How reply-from wants the answer; null until it asked, and again once it has it. */
+  respond: Respond | null = null
+  /** Whether the response that goes out is an upstream's; false for our errors and those of hooks. */
+  isProxied = false
+  isAborted = false
+  isEventStream = false
+  /** Bytes that the client had not read when its write deadline was last looked at. */
+  unread: number = Infinity
+  endedAt = 0
+
+  trace: TraceContext | null = null
+  /** Whether the client's trace context is to be replaced rather than followed. */
+  isTraceRestarted = false
+
+  phase: Phase = 'select'
+  bytesIn = 0
+  bytesOut = 0
+
+  // Deadlines, on the clock of performance.now(); Infinity is none. See data-plane/timeouts.ts.
+  totalDue: number = Infinity
+  attemptDue: number = Infinity
+  phaseDue: number = Infinity
+  /** Where it is filed, under which deadline, and its neighbours there; -1 while it is nowhere. */
+  slot = -1
+  filedDue: number = Infinity
+  before: ProxyExchange | null = null
+  behind: ProxyExchange | null = null
+
+  constructor (request: FastifyRequest, reply: FastifyReply, route: Route, startedAt: number) {
+    this.request = request
+    this.reply = reply
+    this.route = route
+    this.startedAt = startedAt
+    this.upstream = route.upstream
+    this.method = request.method
+  }
+
+  get variant (): string {
+    return this.canary === null ? 'stable' : this.canary.name
+  }
+
+  get traceId (): string | null {
+    return this.trace === null ? null : this.trace.traceId
+  }
+
+  get spanId (): string | null {
+    return this.trace === null ? null : this.trace.spanId
+  }
+
+  get endpoint (): Endpoint | null {
+    return this.last === null ? null : this.last.endpoint
+  }
+}

@@ -1,0 +1,99 @@
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { ProxyControl } from '../types/control.ts'
+import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
+import { problemDetails } from './data-plane/problem-details.ts'
+import { type Forward, setUpReplyFrom } from './data-plane/reply-from.ts'
+import { replyProxy } from './data-plane/reply-proxy.ts'
+import { isSilent } from './data-plane/request-log.ts'
+import { declareFastifyRoute } from './data-plane/routes.ts'
+import { AccessLog } from './observe/access-log.ts'
+import { Tracing } from './observe/tracing.ts'
+import { Gateway, type DeclaredRoute } from './gateway.ts'
+import { version } from './version.ts'
+
+/** What every registration of one app shares: made by the first, found by those after it. */
+interface Shared {
+  readonly gateway: Gateway
+  readonly forward: Forward
+}
+
+const sharedOf = new WeakMap<ProxyControl, Shared>()
+
+async function plugin (app: FastifyInstance, options: ProxyOptions): Promise<void> {
+  const shared = app.hasDecorator('proxy') ? sharedOf.get(app.proxy)! : setUp(app)
+  const { prefix, routes } = shared.gateway.declare(options)
+  await app.register(async function routesOf (scope) {
+    mount(scope, shared, routes)
+  }, prefix === '' ? {} : { prefix })
+}
+
+/** The outer part, once per app: what it decorates is seen by every scope below. */
+function setUp (app: FastifyInstance): Shared {
+  const gateway = new Gateway({ now: () => performance.now(), random: Math.random })
+  const forward = setUpReplyFrom(app, gateway.forwarder)
+  const shared = { gateway, forward }
+  if (!isSilent(app.log)) gateway.observers.push(new AccessLog())
+
+  const control: ProxyControl = {
+    route (options: RouteOptions): void {
+      const route = gateway.declareOne(options)
+      if (route !== null) app.register(async function routeOf (scope) { mount(scope, shared, [route]) })
+    },
+    get snapshot () { return gateway.snapshot },
+    setCanary: (route, name, change) => { gateway.setCanary(route, name, change) },
+    upstream: (name) => gateway.upstream(name)
+  }
+  sharedOf.set(control, shared)
+  app.decorate('proxy', control)
+  app.decorateRequest('proxy', null)
+  app.decorateReply('proxy', function (this: FastifyReply, upstream: string, options?: ReplyProxyOptions): FastifyReply {
+    return replyProxy(gateway, forward, this, upstream, options)
+  })
+
+  app.addHook('onReady', async () => {
+    // An SDK is registered before the app is: its propagator says so.
+    gateway.forwarder.tracing = Tracing.create(version)
+    gateway.build()
+  })
+  app.addHook('preClose', async () => { gateway.drain() })
+  app.addHook('onClose', async () => { await gateway.close() })
+  return shared
+}
+
+/** The inner part, a scope of its own: the prefix, the parsers and the error format end with it; the app's hooks reach in. */
+function mount (scope: FastifyInstance, { gateway, forward }: Shared, routes: readonly DeclaredRoute[]): void {
+  passBodiesThrough(scope)
+  // How Fastify calls the error handler that it brings; one of the app's own decides instead of ours (test/contract/fastify.test.ts).
+  if (scope.errorHandler.name === 'defaultErrorHandler') scope.setErrorHandler(problemDetails)
+
+  const ids = routes.map((route) => gateway.declareRoute(fullUrl(scope, route.url), route))
+  for (const [index, route] of routes.entries()) {
+    try {
+      declareFastifyRoute(scope, gateway, forward, { ...route.declaration, id: ids[index]!, url: route.url, isShort: false })
+    } catch (error) {
+      // Fastify's own words for what is wrong with a url, a method or a hook.
+      gateway.problems.push({ path: route.where === '' ? 'options' : route.where, message: (error as Error).message })
+    }
+  }
+  // Last: a route that somebody declares for the short url itself comes before ours.
+  for (const [index, route] of routes.entries()) {
+    if (!route.url.endsWith('/*') || fullUrl(scope, route.url) === '/*') continue
+    declareFastifyRoute(scope, gateway, forward, { ...route.declaration, id: ids[index]!, url: route.url.slice(0, -2), isShort: true })
+  }
+}
+
+function fullUrl (scope: FastifyInstance, url: string): string {
+  return url === '/' && scope.prefix !== '' ? scope.prefix : scope.prefix + url
+}
+
+/** A body of any type is a stream to us; the app's own parsers, multipart's and formbody's among them, stay outside. */
+function passBodiesThrough (scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('*', function passThrough (_request: FastifyRequest, payload: unknown, done: (error: null, body: unknown) => void) {
+    done(null, payload)
+  })
+}
+
+/** `fastify.register(proxy, options)`; see ProxyOptions. */
+export const proxy: FastifyPluginAsync<ProxyOptions> = fp(plugin, { fastify: '5.x', name: 'fastify-sluice' })

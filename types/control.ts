@@ -1,0 +1,27 @@
+import type { RouteOptions } from './options.ts'
+import type { Snapshot, Upstream } from './model.ts'
+
+/** One thing wrong with the options. */
+export interface Problem {
+  /** Where: `routes[2].canary.weight` */
+  readonly path: string
+  /** What, and what was probably meant. */
+  readonly message: string
+}
+
+/** `fastify.proxy` */
+export interface ProxyControl {
+  /** Declares one more proxied route; only before the app is ready. */
+  route (options: RouteOptions): void
+  /** What is in force; null until the app is ready. */
+  readonly snapshot: Snapshot | null
+  /**
+   * Changes a canary for requests that come from now on.
+   * @param route id of the route, or its url where only one route has it
+   * @param name name of the canary
+   * @throws ConfigError if there is no such route or canary, or the weight is not between 0 and 100
+   */
+  setCanary (route: string, name: string, change: { weight: number }): void
+  /** An upstream by its name; undefined if there is none. */
+  upstream (name: string): Upstream | undefined
+}

@@ -1,0 +1,6 @@
+import './fastify.ts'
+
+export type * from './options.ts'
+export type * from './model.ts'
+export type * from './policy.ts'
+export type * from './control.ts'

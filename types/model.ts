@@ -1,0 +1,193 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Dispatcher } from 'undici'
+import type { Balancer, Observer, Transform } from './policy.ts'
+import type { RequestHead, ResponseHead } from './options.ts'
+
+/*
+ * Who may write what. Everything else is written by nobody after construction.
+ *
+ * field                              written by                                    read by
+ * gateway.snapshot                   gateway, when it is built                     entry, once per exchange
+ * upstream.state                     gateway; later availability and drain         forwarder, once per attempt
+ * endpoint.active                    attempt                                       balancers, drain
+ * endpoint.health, .ejectedUntil     later: health monitor, ejector                availability
+ * canary.weight                      setCanary                                     canary choice, once per exchange
+ * canary.fallbacks                   canary choice                                 stats
+ * exchange.*, attempt.*              entry, forwarder, attempt                     transforms, observers
+ */
+
+/** All routes and upstreams of one revision. Replaced whole, never changed. */
+export interface Snapshot {
+  readonly revision: number
+  readonly upstreams: ReadonlyMap<string, Upstream>
+  readonly routes: ReadonlyMap<string, Route>
+}
+
+/** What matches, where it goes, how it is shaped. Null means: not configured, costs nothing. */
+export interface Route {
+  /** The full url, after its methods when it does not take all of them: `/orders/*`, `GET /users/:id`. */
+  readonly id: string
+  /** The full Fastify url, prefix included. */
+  readonly url: string
+  /** Where exchanges go unless a canary says otherwise. */
+  readonly upstream: Upstream
+  readonly canaries: readonly Canary[] | null
+  readonly timeouts: Timeouts
+  readonly encodedSlashes: 'forward' | 'reject'
+  /** Checks the raw path against the url and gives the path to send; null where it is sent as received. */
+  readonly path: PathRewrite
+  /** In the order they are applied. */
+  readonly requestTransforms: readonly Transform<RequestHead>[]
+  readonly responseTransforms: readonly Transform<ResponseHead>[]
+  /** Response edits for answers that no upstream made; null unless `when` asks for them. */
+  readonly localResponseTransforms: readonly Transform<ResponseHead>[] | null
+  readonly trace: 'participate' | 'passthrough' | 'restart' | false
+  readonly trust: ((request: FastifyRequest) => boolean) | null
+  /** Bytes; 0 means no limit. The route's own Fastify `bodyLimit`, which Fastify does not apply to streams. */
+  readonly bodyLimit: number
+  /** Our name in Via and Proxy-Status. */
+  readonly pseudonym: string
+}
+
+export interface PathRewrite {
+  /** The path to send, without query, or null when the raw path is not one that this route stands for. */
+  rewrite (path: string, request: FastifyRequest): string | null
+}
+
+/** Milliseconds; Infinity means off. */
+export interface Timeouts {
+  readonly head: number
+  readonly idle: number
+  readonly total: number
+  readonly attempt: number
+  readonly write: number
+}
+
+/** A named group of interchangeable endpoints. The identity outlives reloads; its state is replaced. */
+export interface Upstream {
+  readonly name: string
+  /** Read once per attempt. */
+  state: UpstreamState
+}
+
+export interface UpstreamState {
+  /** All that the configuration names. */
+  readonly endpoints: readonly Endpoint[]
+  /** Those that may be picked now. */
+  readonly available: readonly Endpoint[]
+  readonly balancer: Balancer
+  readonly observers: readonly Observer[]
+}
+
+/** One origin with its own pool. Plain numbers: one thread, no locks. */
+export interface Endpoint {
+  /** `scheme://host:port` */
+  readonly origin: string
+  /** Value of the Host header. */
+  readonly host: string
+  /** Put in front of every path; '' for none. */
+  readonly basePath: string
+  readonly weight: number
+  /** Name in SNI; null for plain text. */
+  readonly servername: string | null
+  /** Connections at most. */
+  readonly connections: number
+  /** Milliseconds that a connection may take, TLS included. */
+  readonly connectTimeout: number
+  readonly pool: Dispatcher
+  /** Exchanges under way, from the choice of this endpoint to the last byte. */
+  active: number
+  health: 'unknown' | 'healthy' | 'unhealthy'
+  ejectedUntil: number
+}
+
+export interface Canary {
+  readonly name: string
+  readonly upstream: Upstream
+  readonly header: string | null
+  readonly cookie: string | null
+  readonly values: ReadonlySet<string> | RegExp | null
+  readonly sticky: ((request: FastifyRequest) => string | undefined) | null
+  readonly onEmpty: 'stable' | 'fail'
+  readonly fallback: boolean
+  /** Per cent, two decimals. */
+  weight: number
+  /** How often its upstream had no available endpoint and the stable side served instead. */
+  fallbacks: number
+}
+
+export type CanaryReason = 'header' | 'cookie' | 'weight'
+
+/** One client request and its response, from match to last byte. `request.proxy` */
+export interface Exchange {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly route: Route
+  /** Chosen once, after the route's hooks; the route's own until then. */
+  readonly upstream: Upstream
+  /** `stable`, or the name of the canary. */
+  readonly variant: string
+  /** What chose the canary; null on the stable side. */
+  readonly variantReason: CanaryReason | null
+  /** Milliseconds on the clock of `performance.now()`. */
+  readonly startedAt: number
+  /** Attempts begun so far. */
+  readonly attempts: number
+  readonly last: Attempt | null
+  /** Endpoint of the last attempt. */
+  readonly endpoint: Endpoint | null
+  /** The word of the error table; null while nothing failed. */
+  readonly error: ProxyErrorLike | null
+  /** Set once the client is gone. */
+  readonly isAborted: boolean
+  /** When the last byte went to the client, or the client went; 0 until then. */
+  readonly endedAt: number
+  /** Lower-case hex; null where tracing is off. */
+  readonly traceId: string | null
+  readonly spanId: string | null
+  /** Method sent upstream. */
+  readonly method: string
+  /** Whether the request can be sent again: it has no body, or nothing of it has been read yet. */
+  readonly isReplayable: boolean
+  /** Path and query sent upstream; '' until they are known. */
+  readonly upstreamPath: string
+  /** Body bytes. */
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+/** One try on one endpoint. Settled exactly once. */
+export interface Attempt {
+  readonly exchange: Exchange
+  readonly endpoint: Endpoint
+  /** From 1. */
+  readonly number: number
+  readonly startedAt: number
+  /** When the request began to be written; 0 until then. */
+  readonly sentAt: number
+  /** When the response head arrived; 0 until then. */
+  readonly headAt: number
+  readonly endedAt: number
+  /** 0 until a head arrived. */
+  readonly statusCode: number
+  /** Whether the connection had carried a request before. */
+  readonly reused: boolean
+  readonly error: ProxyErrorLike | null
+}
+
+/** Where in an exchange something failed. */
+export type Phase = 'select' | 'connect' | 'requestHeaders' | 'requestBody' | 'responseHeaders' | 'responseBody'
+
+/** A row of the error table, met. */
+export interface ProxyErrorLike extends Error {
+  /** `FST_SLUICE_` and the word in capitals. */
+  readonly code: string
+  readonly statusCode: number
+  /** The word: metric label, span `error.type`, log field and RFC 9209 error. */
+  readonly error: string
+  /** Who is to blame. */
+  readonly side: 'client' | 'upstream' | 'proxy'
+  /** Whether the upstream may have seen the request. */
+  readonly sent: boolean
+  readonly phase: Phase
+}

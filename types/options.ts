@@ -1,0 +1,277 @@
+import type { FastifyRequest, RouteShorthandOptions } from 'fastify'
+import type { Exchange } from './model.ts'
+
+/**
+ * What the user writes. Durations are milliseconds, sizes are bytes. Every problem of every registration is
+ * reported together, as one `ConfigError`, when the app becomes ready; a key that is not listed here is a problem.
+ */
+export interface ProxyOptions extends Partial<Omit<RouteOptions, 'url' | 'upstream'>> {
+  /** Named upstreams. A string is one endpoint, an array of strings several. */
+  upstreams?: Record<string, UpstreamOptions | string | string[]>
+  /** Declared routes, each a Fastify route. */
+  routes?: RouteOptions[]
+  /** Mounts all routes of this registration; added to the prefix of the surrounding Fastify scope. */
+  prefix?: string
+  /** One-line form: everything under `prefix` goes to this name or URL. */
+  upstream?: string | UpstreamOptions
+  /**
+   * One-line form: what replaces `prefix` in the path sent upstream.
+   * @default the path of the `upstream` URL, or '/'
+   */
+  rewritePrefix?: string
+  /** Behaviour of every route of this registration that does not say otherwise. */
+  defaults?: RouteBehaviour
+}
+
+/** A group of interchangeable endpoints. */
+export interface UpstreamOptions {
+  /** At least one. A URL with a path puts that path in front of every path sent to it. */
+  endpoints: (string | EndpointOptions)[]
+  /**
+   * How an endpoint is chosen. `power-of-two` draws two and takes the less busy one; `round-robin` takes turns.
+   * Both honour weights.
+   * @default 'power-of-two'
+   */
+  balancer?: 'power-of-two' | 'round-robin'
+  /** Connections to each endpoint. */
+  pool?: PoolOptions
+}
+
+export interface EndpointOptions {
+  /** `http://name:port` or `https://name:port`, optionally with a base path. */
+  origin: string
+  /**
+   * Share of the traffic in relation to the other endpoints.
+   * @default 1
+   */
+  weight?: number
+  /** Value of the `Host` header for this endpoint, in place of its own authority. */
+  host?: string
+}
+
+export interface PoolOptions {
+  /**
+   * Connections per endpoint at most. A request that finds all of them busy waits for one, for 5 s at most (`queue_timeout`).
+   * @default 128
+   */
+  connections?: number
+  /**
+   * How long an idle connection is kept; never longer than the upstream announces in `Keep-Alive`.
+   * @default 4000
+   */
+  keepAliveTimeout?: number
+  /**
+   * Bound on name resolution, TCP and TLS handshake together (`connection_timeout`, 504).
+   * @default 5000
+   */
+  connectTimeout?: number
+  /** TLS towards the endpoints. */
+  tls?: TlsOptions
+}
+
+export interface TlsOptions {
+  /** Authorities to trust in place of Node's own list. */
+  ca?: string | Buffer | (string | Buffer)[]
+  /** Client certificate (PEM). */
+  cert?: string | Buffer
+  /** Key of the client certificate (PEM). */
+  key?: string | Buffer
+  /** Name sent in SNI and checked against the certificate, in place of the endpoint's host name. */
+  servername?: string
+  /**
+   * Whether an untrusted certificate is refused (`tls_certificate_error`, 502). Turn it off for tests only.
+   * @default true
+   */
+  rejectUnauthorized?: boolean
+}
+
+/** A proxied route: a Fastify route, `handler` excepted, and where its exchanges go. */
+export interface RouteOptions extends RouteShorthandOptions, RouteBehaviour {
+  /** Fastify route syntax. A url that ends in `/*` also matches without the slash. */
+  url: string
+  /**
+   * @default every method that Fastify supports
+   */
+  method?: string | string[]
+  /** A name of `upstreams`, or a URL. */
+  upstream: string
+}
+
+/** How exchanges are shaped, wherever they are declared. */
+export interface RouteBehaviour {
+  /**
+   * The path sent upstream: a template (`/v2/users/:id`, `/v2/*`) or a function. Parameters are percent-encoded again,
+   * the wildcard is the raw rest of the path; the query is kept. The result must pass the path policy (400 otherwise).
+   * @default the path as it was received
+   */
+  rewrite?: string | ((request: FastifyRequest) => string)
+  /**
+   * The `Host` header sent upstream: that of the endpoint, that of the client, or a fixed one.
+   * The client's is always in `X-Forwarded-Host`.
+   * @default 'upstream'
+   */
+  host?: 'upstream' | 'original' | (string & {})
+  /** One canary. */
+  canary?: CanaryOptions
+  /** Several canaries, in order; the first that matches wins. */
+  canaries?: CanaryOptions[]
+  /** Declarative edits: `remove`, then `set`, then `append`, after all built-in shaping. */
+  headers?: { request?: HeaderEdits, response?: ResponseHeaderEdits }
+  /** Last word on the request head, after all built-in shaping and before the first byte upstream. Synchronous. */
+  onProxyRequest?: (head: RequestHead, exchange: Exchange) => void
+  /** Last word on the head of an upstream's response, before the first byte to the client. Synchronous. */
+  onProxyResponse?: (head: ResponseHead, exchange: Exchange) => void
+  /**
+   * Which headers tell the upstream who called: `X-Forwarded-For/Host/Proto/Prefix`, RFC 7239 `Forwarded`, or both.
+   * Values are set, and appended only for peers that Fastify's `trustProxy` trusts; what an untrusted client sent is dropped even with `false`.
+   * @default 'x-forwarded'
+   */
+  forwarded?: false | 'x-forwarded' | 'forwarded' | 'both'
+  /**
+   * Our name in `Via` (RFC 9110 7.6.3), by which a request that comes round again is refused (`proxy_loop_detected`, 502).
+   * @default 'sluice'
+   */
+  via?: false | string
+  timeouts?: TimeoutOptions
+  /**
+   * Maps what the app knows of the caller to headers sent upstream. The same names are always dropped from what the client
+   * sent; return every name each time, `undefined` where there is no value, so that none can be forged.
+   */
+  credentials?: (request: FastifyRequest) => Record<string, string | undefined>
+  /**
+   * Whether `Location` and `Content-Location` that are relative or point to the endpoint come back under the route's prefix.
+   * @default true
+   */
+  location?: boolean
+  /**
+   * Trace context (W3C). `participate` keeps a valid trace id and sets a new parent id; `passthrough` forwards valid headers
+   * as they are; `restart` begins a new trace; `false` leaves the headers alone. With an OpenTelemetry SDK registered, its
+   * propagator is used and each attempt has a CLIENT span.
+   * @default 'participate'
+   */
+  trace?: 'participate' | 'passthrough' | 'restart' | false
+  /** Decides per request whether the caller's trace context is believed; `false` restarts the trace. */
+  trust?: (request: FastifyRequest) => boolean
+  /**
+   * What happens to `%2F`, `%5C` and `%00` in a path. Dot segments are refused in either case.
+   * @default 'forward'
+   */
+  encodedSlashes?: 'forward' | 'reject'
+  /**
+   * Adds `x-variant` and `Server-Timing` to responses.
+   * @default false
+   */
+  expose?: boolean
+}
+
+export interface TimeoutOptions {
+  /**
+   * From the last byte of the request to the head of the response (`http_response_timeout`, 504). 0 disables.
+   * @default 30000
+   */
+  head?: number
+  /**
+   * Silence of the upstream during a response body (`connection_read_timeout`, the client's connection is cut) or of the client
+   * during an upload (`client_body_error`, 408). 0 disables.
+   * @default 60000
+   */
+  idle?: number
+  /**
+   * The whole exchange, retries included (`request_timeout`, 504). 0 disables; server-sent events are exempt once they began.
+   * @default 0
+   */
+  total?: number
+  /**
+   * One attempt, from its start to the head of the response (`http_response_timeout`, 504). 0 disables.
+   * @default 0
+   */
+  attempt?: number
+  /**
+   * A client that stops reading the response, or an upstream that stops reading the request. 0 disables.
+   * @default 60000
+   */
+  write?: number
+}
+
+/** Sends matching exchanges of a route to another upstream. Decided by header, then cookie, then weight; once per exchange. */
+export interface CanaryOptions {
+  /**
+   * Name of the variant in logs and in `x-variant`; `stable` is the route's own upstream.
+   * @default the name of the upstream
+   */
+  name?: string
+  /** A name of `upstreams`, or a URL. */
+  upstream: string
+  /** Header that decides: without `values`, `true`, `1` and `always` choose the canary, `false`, `0` and `never` the stable side. */
+  header?: string
+  /** Values of the header or cookie that choose the canary; compared trimmed and without regard to case. */
+  values?: string[] | RegExp
+  /** Cookie that decides, by the same rule. */
+  cookie?: string
+  /**
+   * Percentage, two decimals, of the requests that neither header nor cookie decided.
+   * @default 0
+   */
+  weight?: number
+  /** Key that keeps one caller on one side for as long as the weight does not change. */
+  sticky?: { header: string } | { cookie: string } | ((request: FastifyRequest) => string | undefined)
+  /**
+   * What happens when the canary has no available endpoint: `stable`, or `no_healthy_upstream` (503).
+   * @default 'stable'
+   */
+  onEmpty?: 'stable' | 'fail'
+  /**
+   * Whether a retry of a canary exchange goes to the stable upstream.
+   * @default false
+   */
+  fallback?: boolean
+}
+
+export interface HeaderEdits {
+  /** Replaces the header. A function that returns `undefined` leaves it alone. */
+  set?: Record<string, string | ((request: FastifyRequest) => string | undefined)>
+  /** Adds a value to those that are there. */
+  append?: Record<string, string | ((request: FastifyRequest) => string | undefined)>
+  remove?: string[]
+}
+
+export interface ResponseHeaderEdits extends HeaderEdits {
+  /**
+   * `always`: also for errors that the proxy or a hook made; `success`: statuses below 400; `failure`: 400 and above, proxy-made ones included.
+   * @default every response of the upstream, none of the proxy's own
+   */
+  when?: 'always' | 'success' | 'failure'
+}
+
+/** What is about to be sent upstream. */
+export interface RequestHead {
+  method: string
+  /** Path and query. */
+  path: string
+  /** Lower-cased names. */
+  headers: Record<string, string | string[]>
+}
+
+/** What is about to be sent to the client. */
+export interface ResponseHead {
+  statusCode: number
+  /** Lower-cased names. */
+  headers: Record<string, string | string[]>
+}
+
+/** What `reply.proxy()` takes beside the upstream. */
+export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers'> {
+  /**
+   * Path and query sent upstream; held to the path policy like any other.
+   * @default those of the request
+   */
+  path?: string
+  /**
+   * @default that of the request
+   */
+  method?: string
+  /** Headers set on top of what the client sent, or the edits of a route. */
+  headers?: Record<string, string> | NonNullable<RouteBehaviour['headers']>
+  /** Sent in place of the request's body; an object is sent as JSON, `null` is no body. */
+  body?: string | Buffer | object | null
+}
