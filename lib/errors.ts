@@ -194,6 +194,8 @@ function nameOf (cause: unknown, phase: Phase): ErrorName {
   }
   if (code.startsWith('ERR_SSL_')) return code.includes('ALERT') ? 'tls_alert_received' : 'tls_protocol_error'
   if (code.startsWith('HPE_')) return 'http_protocol_error'
+  // Of a head that cannot be parsed, undici says this when it had read a length in it.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' && phase !== 'responseBody') return 'http_protocol_error'
   const name = byCode[code]
   if (name === undefined) return code === 'ETIMEDOUT' ? 'connection_terminated' : 'internal_error'
   if (name === 'connection_terminated') {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Dispatcher } from 'undici'
 import type { Problem } from '../types/control.ts'
 import type { Route, Snapshot, Upstream } from '../types/model.ts'
@@ -81,10 +82,11 @@ export class Gateway {
   declare (options: ProxyOptions): { prefix: string, routes: DeclaredRoute[] } {
     const { prefix, upstreams, routes } = normalize(options, this.problems)
     for (const upstream of upstreams) {
-      if (this.#declaredUpstreams.has(upstream.name)) {
+      const present = this.#declaredUpstreams.get(upstream.name)
+      if (present === undefined) this.#declaredUpstreams.set(upstream.name, upstream)
+      // The one-line form names its upstream after the first endpoint: written twice alike, it is one.
+      else if (upstream.where !== 'upstream' || !isDeepStrictEqual(present, upstream)) {
         this.problems.push({ path: upstream.where, message: `'${upstream.name}' is declared twice` })
-      } else {
-        this.#declaredUpstreams.set(upstream.name, upstream)
       }
     }
     return { prefix, routes: routes.map(declared) }

@@ -68,18 +68,21 @@ function mount (scope: FastifyInstance, { gateway, forward }: Shared, routes: re
   if (scope.errorHandler.name === 'defaultErrorHandler') scope.setErrorHandler(problemDetails)
 
   const ids = routes.map((route) => gateway.declareRoute(fullUrl(scope, route.url), route))
-  for (const [index, route] of routes.entries()) {
+  function declare (index: number, url: string, isShort: boolean): boolean {
+    const { declaration, where } = routes[index]!
     try {
-      declareFastifyRoute(scope, gateway, forward, { ...route.declaration, id: ids[index]!, url: route.url, isShort: false })
+      declareFastifyRoute(scope, gateway, forward, { ...declaration, id: ids[index]!, url, isShort })
+      return true
     } catch (error) {
       // Fastify's own words for what is wrong with a url, a method or a hook.
-      gateway.problems.push({ path: route.where === '' ? 'options' : route.where, message: (error as Error).message })
+      gateway.problems.push({ path: where === '' ? 'options' : where, message: (error as Error).message })
+      return false
     }
   }
+  const isDeclared = routes.map(({ url }, index) => declare(index, url, false))
   // Last: a route that somebody declares for the short url itself comes before ours.
-  for (const [index, route] of routes.entries()) {
-    if (!route.url.endsWith('/*') || fullUrl(scope, route.url) === '/*') continue
-    declareFastifyRoute(scope, gateway, forward, { ...route.declaration, id: ids[index]!, url: route.url.slice(0, -2), isShort: true })
+  for (const [index, { url }] of routes.entries()) {
+    if (isDeclared[index] && url.endsWith('/*') && fullUrl(scope, url) !== '/*') declare(index, url.slice(0, -2), true)
   }
 }
 

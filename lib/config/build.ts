@@ -84,7 +84,8 @@ function buildPath (url: string, config: RouteConfig, problems: Problem[]): Buil
   const { rewrite } = config.behaviour
   if (config.rewritePrefix !== null) {
     const prefix = url.slice(0, -2) // without '/*'
-    return { rewrite: new ReplacePrefix(prefix, config.rewritePrefix), pair: { client: prefix, upstream: config.rewritePrefix.replace(/\/$/, '') } }
+    const pair = { client: prefix, upstream: config.rewritePrefix.replace(/\/$/, '') }
+    return { rewrite: new ReplacePrefix(prefix, config.rewritePrefix), pair: prefix.includes(':') ? null : pair }
   }
   if (rewrite === undefined) return { rewrite: new SamePath(url), pair: { client: '', upstream: '' } }
   if (typeof rewrite === 'function') return { rewrite: new PathFunction(url, rewrite), pair: null }
@@ -151,12 +152,12 @@ function buildSticky (sticky: CanaryConfig['sticky']): Canary['sticky'] {
 function checkTimeouts (timeouts: Required<TimeoutOptions>, upstream: Upstream | null, where: string, problems: Problem[]): void {
   const { total, head, attempt } = timeouts
   if (total === 0) return
-  const path = join(where, 'timeouts.total')
-  if (attempt > total) problems.push({ path: join(where, 'timeouts.attempt'), message: `is ${attempt} ms, more than the total of ${total} ms` })
+  const path = join(where, 'timeouts')
+  if (attempt > total) problems.push({ path: join(path, 'attempt'), message: `is ${attempt} ms, more than the total of ${total} ms` })
   if (upstream === null || head === 0) return
   const connect = Math.max(...upstream.state.endpoints.map((endpoint) => endpoint.connectTimeout))
   if (total < connect + head) {
-    problems.push({ path, message: `is ${total} ms, less than connecting (${connect} ms) and waiting for the head (${head} ms) may take; raise it, or lower timeouts.head or pool.connectTimeout` })
+    problems.push({ path: join(path, 'total'), message: `is ${total} ms, less than connecting (${connect} ms) and waiting for the head (${head} ms) may take; raise it, or lower timeouts.head or pool.connectTimeout` })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Problem } from '../../types/control.ts'
+import type { OptionSchema } from '../../types/policy.ts'
 import type { CanaryOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions } from '../../types/options.ts'
-import { defaultsSchema, fastifyRouteKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
+import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
 import { isUrl, join, unknownKey, validate } from './validate.ts'
 
 export interface EndpointConfig {
@@ -57,28 +58,37 @@ type Plain = Record<string, unknown>
 
 /** Options → config: sugar resolved, defaults filled in, frozen. The user's objects are never written to. */
 export function normalize (options: unknown, problems: Problem[]): RegistrationConfig {
-  const typed: Plain = isPlain(options) ? { ...options } : {}
-  const isOneLine = 'upstream' in typed
-  const { own, route } = split(typed, isOneLine, problems)
-  if (!validate(registrationSchema, own, '', problems)) return freeze({ prefix: '', upstreams: [], routes: [] })
+  if (!isPlain(options)) {
+    problems.push({ path: 'options', message: 'must be an object' })
+    return freeze({ prefix: '', upstreams: [], routes: [] })
+  }
+  const isOneLine = 'upstream' in options
+  const { own, route } = split(options, isOneLine, problems)
+  // What is wrong here is no reason to keep quiet about the rest.
+  validate(registrationSchema, own, '', problems)
 
-  const prefix = ((own['prefix'] as string | undefined) ?? '').replace(/\/$/, '')
+  const prefix = typeof own['prefix'] === 'string' ? own['prefix'].replace(/\/$/, '') : ''
   const upstreams: UpstreamConfig[] = []
-  for (const [name, value] of Object.entries((own['upstreams'] as Plain | undefined) ?? {})) {
+  for (const [name, value] of Object.entries(isPlain(own['upstreams']) ? own['upstreams'] : {})) {
     const upstream = normalizeUpstream(name, value, join('upstreams', name), problems)
     if (upstream !== null) upstreams.push(upstream)
   }
 
-  const defaults = copyOptions(own['defaults'] ?? {}) as Plain
-  validate(defaultsSchema, defaults, 'defaults', problems)
+  const given = own['defaults'] === undefined ? {} : copyOptions(own['defaults'])
+  // Faulty ones are told of once, not again for each route.
+  const defaults = validate(defaultsSchema, given, 'defaults', problems) ? given as Plain : {}
+  const forAll: Plain = {}
+  for (const key of registerKeys) {
+    if (own[key] !== undefined) forAll[key] = own[key]
+  }
 
   const routes: RouteConfig[] = []
-  for (const [index, value] of ((own['routes'] as unknown[] | undefined) ?? []).entries()) {
-    const config = normalizeRoute(value, defaults, `routes[${index}]`, problems)
+  for (const [index, value] of (Array.isArray(own['routes']) ? own['routes'] : []).entries()) {
+    const config = normalizeRoute(isPlain(value) ? { ...forAll, ...value } : value, defaults, `routes[${index}]`, problems)
     if (config !== null) routes.push(config)
   }
   if (isOneLine) {
-    const config = normalizeOneLine(route, defaults, upstreams, problems)
+    const config = normalizeOneLine({ ...forAll, ...route }, defaults, upstreams, problems)
     if (config !== null) routes.push(config)
   }
   return freeze({ prefix, upstreams, routes })
@@ -89,8 +99,9 @@ function split (typed: Plain, isOneLine: boolean, problems: Problem[]): { own: P
   const own: Plain = {}
   const route: Plain = {}
   const ownKeys = Object.keys(registrationSchema['properties'] as object)
-  const routeKeys = Object.keys(routeSchema['properties'] as object).filter((key) => key !== 'url').concat(fastifyRouteKeys)
+  const routeKeys = Object.keys(oneLineSchema['properties'] as object).filter((key) => key !== 'url').concat(fastifyRouteKeys)
   for (const [key, value] of Object.entries(typed)) {
+    if (value === undefined) continue
     if (ownKeys.includes(key)) own[key] = value
     else if (isOneLine && routeKeys.includes(key)) route[key] = value
     else if (routeKeys.includes(key)) problems.push({ path: key, message: 'belongs to a route, to `defaults`, or to the one-line form with `upstream`' })
@@ -114,8 +125,9 @@ function normalizeOneLine (route: Plain, defaults: Plain, upstreams: UpstreamCon
     upstream = url.origin
     rewritePrefix = route['rewritePrefix'] ?? url.pathname
   }
-  if ('rewrite' in route || 'rewrite' in defaults) rewritePrefix = null
-  return normalizeRoute({ ...route, url: '/*', upstream, rewritePrefix }, defaults, '', problems)
+  if ('rewrite' in route && 'rewritePrefix' in route) problems.push({ path: 'rewritePrefix', message: 'cannot be given together with `rewrite`' })
+  if ('rewrite' in route || 'rewrite' in defaults) rewritePrefix = undefined
+  return normalizeRoute({ ...route, url: '/*', upstream, rewritePrefix }, defaults, '', problems, oneLineSchema)
 }
 
 export function normalizeUpstream (name: string, value: unknown, where: string, problems: Problem[]): UpstreamConfig | null {
@@ -129,7 +141,7 @@ export function normalizeUpstream (name: string, value: unknown, where: string, 
   return freeze({ ...(full as Omit<UpstreamConfig, 'name' | 'where'>), name, where })
 }
 
-export function normalizeRoute (value: unknown, defaults: Plain, where: string, problems: Problem[]): RouteConfig | null {
+export function normalizeRoute (value: unknown, defaults: Plain, where: string, problems: Problem[], schema: OptionSchema = routeSchema): RouteConfig | null {
   if (!isPlain(value)) {
     problems.push({ path: where, message: 'must be an object' })
     return null
@@ -139,7 +151,6 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
   for (const [key, item] of Object.entries(value)) {
     if (item === undefined) continue
     if (fastifyRouteKeys.includes(key)) fastify[key] = item
-    else if (key === 'rewritePrefix' && item === null) continue
     else own[key] = copyOptions(item)
   }
   if ('handler' in own) {
@@ -147,7 +158,7 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
     delete own['handler']
   }
   const merged = merge(copyOptions(defaults) as Plain, own)
-  if (!validate(routeSchema, merged, where, problems)) return null
+  if (!validate(schema, merged, where, problems)) return null
 
   const { url, method, upstream, rewritePrefix, ...behaviour } = merged
   const methods = method === undefined ? null : [method as string | string[]].flat().map((name) => name.toUpperCase())

@@ -120,15 +120,23 @@ export const routeSchema: OptionSchema = {
     url: { kind: ['string'], pattern: '^[/*]', meaning: "a path that begins with '/'" },
     method: { kind: ['string', 'strings'] },
     upstream: { kind: ['string'] },
-    rewritePrefix: { kind: ['string'], pattern: '^/|^$', meaning: "a path that begins with '/'" },
     ...behaviour
   }
+}
+
+/** The route of the one-line form: only there is it known which part of its url is the prefix. */
+export const oneLineSchema: OptionSchema = {
+  ...routeSchema,
+  properties: { ...routeSchema['properties'] as object, rewritePrefix: { kind: ['string'], pattern: '^/|^$', meaning: "a path that begins with '/'" } }
 }
 
 /** Defaults are filled in on routes, after the registration's own; here they must not be. */
 export const defaultsSchema: OptionSchema = { type: 'object', additionalProperties: false, properties: withoutDefaults(behaviour) as OptionSchema }
 
 export const replySchema: OptionSchema = { type: 'object', additionalProperties: false, properties: behaviour }
+
+/** Fastify's own register options; with a plugin that has no scope of its own it leaves them to the plugin. */
+export const registerKeys: readonly string[] = ['logLevel', 'logSerializers']
 
 /** What stands at the top of a registration beside, in the one-line form, a route's own keys. */
 export const registrationSchema: OptionSchema = {
@@ -138,10 +146,8 @@ export const registrationSchema: OptionSchema = {
     upstreams: { type: 'object' },
     routes: { type: 'array' },
     prefix: { kind: ['string'], pattern: '^/|^$', meaning: "a path that begins with '/'" },
-    defaults: { type: 'object' },
-    // Fastify's own register options.
-    logLevel: {},
-    logSerializers: {}
+    defaults: {}, // see defaultsSchema
+    ...Object.fromEntries(registerKeys.map((key) => [key, {}]))
   }
 }
 

@@ -103,6 +103,8 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   onHeaders (statusCode: number, raw: Buffer[], resume: () => void): boolean {
     const { exchange } = this
     if (statusCode < 200) {
+      // undici takes any three digits; 099 is no interim answer, and no client could read it as one.
+      if (statusCode < 100) throw proxyError('http_protocol_error', 'responseHeaders')
       if (++this.#informational > INFORMATIONAL_LIMIT) throw proxyError('http_protocol_error', 'responseHeaders')
       relayInformational(statusCode, raw, exchange.reply.raw)
       return true
@@ -141,6 +143,13 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
 
   onComplete (): void {
     if (this.#isOver) return
+    // undici takes a reset for the end of a body that ends with its connection; but that is the end only where nothing went wrong
+    // (RFC 9112 8).
+    const { failure } = this.client!
+    if (failure !== null) {
+      this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
+      return
+    }
     this.#end(null)
     // From here on only the client can be slow.
     this.#isPaused = true
@@ -237,7 +246,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     this.endedAt = performance.now()
     // Here and not with the head: a long download is load.
     this.endpoint.active--
-    this.runInAsyncScope(this.#owner.ended, this.#owner, this)
+    this.#owner.ended(this)
   }
 
   #phase (): Phase {

@@ -62,8 +62,9 @@ function judge (canary: Canary, sent: string | null): Verdict {
 
 /** With a key, its hash decides instead of chance: the same side each time, on every replica, and more weight only ever adds to it. */
 function draw (canary: Canary, request: FastifyRequest, random: () => number): boolean {
-  const key = canary.sticky === null ? undefined : canary.sticky(request)
-  const draw = key === undefined || key === '' ? random() : bucket(canary.name, key) / 10_000
+  // A user's function: what it gives for an id may as well be a number, or null.
+  const key: unknown = canary.sticky === null ? undefined : canary.sticky(request)
+  const draw = key === undefined || key === null || key === '' ? random() : bucket(canary.name, String(key)) / 10_000
   return draw * 100 < canary.weight
 }
 

@@ -102,7 +102,20 @@ function rewritePath (exchange: ProxyExchange): string {
   return question === -1 ? newPath + query : rewritten
 }
 
-/** A body that code gave, or that a parser of the app has made of the client's: sent as what it is, an object as JSON. */
+/** What a parser of the app has made of the client's body. */
+function parsedBody (exchange: ProxyExchange, parsed: unknown): Buffer | null {
+  const { headers } = exchange.request
+  const isJson = String(headers['content-type'] ?? '').includes('json')
+  if (isJson && parsed === null) return Buffer.from('null')
+  if (isJson && typeof parsed === 'string') {
+    // JSON's own string has lost its quotes, and with them bytes; text that the app leaves unparsed is as long as it came.
+    const isShorter = headers['content-length'] !== undefined && Number(headers['content-length']) !== Buffer.byteLength(parsed)
+    return Buffer.from(isShorter ? JSON.stringify(parsed) : parsed)
+  }
+  return ownBody(exchange, parsed)
+}
+
+/** A body that code gave: sent as what it is, an object as JSON. */
 function ownBody (exchange: ProxyExchange, body: unknown): Buffer | null {
   if (body === null) return null
   if (Buffer.isBuffer(body)) return body
@@ -129,10 +142,10 @@ function applyPath (exchange: ProxyExchange, { path }: Override): void {
 function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody | Buffer | null {
   const { request, route, override } = exchange
   if (override !== null) {
-    const own = override.body === undefined ? request.body : override.body
+    const own: unknown = request.body
     if (override.body !== undefined || !(own === undefined || own instanceof Readable)) {
       exchange.hasOwnLength = true
-      return ownBody(exchange, own)
+      return override.body === undefined ? parsedBody(exchange, own) : ownBody(exchange, override.body)
     }
   }
   const { raw } = request

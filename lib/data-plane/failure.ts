@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyErrorLike } from '../../types/model.ts'
 import { ProxyError } from '../errors.ts'
@@ -12,7 +13,7 @@ export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): v
   exchange.isProxied = false
   if (exchange.error === null) exchange.error = error
   if (reply.raw.headersSent) {
-    reply.raw.destroy()
+    cutOff(reply.raw)
     return
   }
   // Somebody else answered: a hook, or Fastify's handlerTimeout.
@@ -29,6 +30,16 @@ export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): v
   // RFC 9112 9.3: what is left of an unread body would be taken for the next request.
   if (!request.raw.complete && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
   reply.send(error)
+}
+
+/**
+ * Ends a response in a way that cannot be taken for its end. A client of HTTP/1.0 has no chunks: where there is no length either,
+ * closing is how a body ends, and only a reset says otherwise (RFC 9112 8). TLS tells by its own missing end.
+ */
+export function cutOff (raw: ServerResponse): void {
+  const { socket, req } = raw
+  if (req.httpVersion === '1.0' && socket !== null && !('encrypted' in socket) && !raw.hasHeader('content-length')) socket.resetAndDestroy()
+  raw.destroy()
 }
 
 /** RFC 9209: what the upstream said goes first. */

@@ -4,7 +4,8 @@ import type { ResponseHead } from '../../types/options.ts'
 import type { RetryPolicy, Tools } from '../../types/policy.ts'
 import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { type AttemptOwner, ProxyAttempt } from './attempt.ts'
-import { appendProxyStatus, endWithError } from './failure.ts'
+import { appendProxyStatus, cutOff, endWithError } from './failure.ts'
+import { writeAtOnce } from './one-write.ts'
 import type { RequestTaker } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
 import { Deadlines } from './timeouts.ts'
@@ -139,6 +140,7 @@ export class Forwarder implements RequestTaker, AttemptOwner {
       this.#settleHead(exchange, head)
       for (const transform of route.responseTransforms) transform.apply(head, exchange)
       if (exchange.isEventStream && !attempt.isOver) this.#eventStreams.add(attempt)
+      if (Buffer.isBuffer(payload)) writeAtOnce(reply.raw, payload)
       exchange.respond!(null, { statusCode: head.statusCode, headers: head.headers, body: payload })
     } catch (error) {
       // A header that Node refuses to write is still on the reply.
@@ -169,7 +171,7 @@ export class Forwarder implements RequestTaker, AttemptOwner {
   broke (attempt: ProxyAttempt): void {
     const exchange = attempt.exchange as ProxyExchange
     if (exchange.error === null) exchange.error = attempt.error
-    if (exchange.reply.raw.headersSent) exchange.reply.raw.destroy()
+    if (exchange.reply.raw.headersSent) cutOff(exchange.reply.raw)
   }
 
   ended (attempt: ProxyAttempt): void {
@@ -191,8 +193,9 @@ export class Forwarder implements RequestTaker, AttemptOwner {
     exchange.endedAt = this.#tools.now()
     this.deadlines.disarm(exchange)
     if (!isWhole) {
-      exchange.isAborted = true
-      if (exchange.error === null) exchange.error = proxyError('client_closed_request', exchange.phase)
+      if (exchange.error === null) exchange.error = bodyFault(exchange) ?? proxyError('client_closed_request', exchange.phase)
+      // Unless the connection was cut by us, behind an upstream that failed or a body that cannot be read.
+      if (exchange.error.statusCode === 499) exchange.isAborted = true
     }
     const attempt = exchange.last as ProxyAttempt | null
     // Also when somebody else answered in our place: nobody waits for the upstream any more.
@@ -261,6 +264,18 @@ function overdue (exchange: ProxyExchange, attempt: ProxyAttempt | null): ErrorN
     default:
       return 'http_response_timeout'
   }
+}
+
+/**
+ * What Node's parser found wrong with the rest of a request body: Fastify has answered 400 by now, and closed. A body that just
+ * ends is a client that left.
+ */
+function bodyFault ({ request, reply }: ProxyExchange): ProxyErrorLike | null {
+  const { errored } = request.raw.socket
+  const code = errored === null || request.raw.complete ? '' : String((errored as NodeJS.ErrnoException).code)
+  if (!code.startsWith('HPE_') || code === 'HPE_INVALID_EOF_STATE') return null
+  if (!reply.raw.headersSent) reply.code(400) // for the log
+  return proxyError('client_body_error', 'requestBody', errored)
 }
 
 /** Whether a client that has not read everything has read something since the last time we looked. */

@@ -23,7 +23,10 @@ export function replyProxy (gate: ReplyGate, forward: Forward, reply: FastifyRep
   try {
     route = gate.replyRoute(upstream, options, isEdits ? { ...behaviour, headers } : behaviour)
   } catch (error) {
-    reply.send(toProxyError(error, 'select'))
+    const known = toProxyError(error, 'select')
+    // There is no exchange, and so no access line: whoever wrote the call finds the reason here.
+    request.log.error({ err: known }, 'reply.proxy')
+    reply.send(known)
     return reply
   }
   // A proxied route's own exchange, whose hook sends the request elsewhere.

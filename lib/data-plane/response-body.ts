@@ -25,7 +25,8 @@ export class ResponseBody extends Readable {
 
   override _destroy (error: Error | null, callback: (error?: Error | null) => void): void {
     this.#source.dropped()
-    callback(error)
+    // An onSend hook may have put another payload in its place: then nobody listens, and an 'error' would end the process.
+    callback(this.listenerCount('error') === 0 ? null : error)
   }
 
   /** Fastify has set the headers when it begins to pipe; they go out now and not with the first chunk, which may be long in coming. */

@@ -11,7 +11,8 @@ export class RoutePath {
   readonly #hasWildcard: boolean
 
   constructor (url: string) {
-    this.#segments = url.split('/').slice(1)
+    // Fastify lets a route that takes everything be written without its slash.
+    this.#segments = (url === '*' ? '/*' : url).split('/').slice(1)
     this.#hasWildcard = url.endsWith('*')
   }
 
@@ -66,19 +67,21 @@ export class SamePath implements PathRewrite {
  * the slash, and what is left is never empty.
  */
 export class ReplacePrefix implements PathRewrite {
-  readonly #prefix: string
+  /** A prefix may have parameters, as any of Fastify's. */
+  readonly #shape: RoutePath
   readonly #replacement: string
 
   constructor (prefix: string, replacement: string) {
-    this.#prefix = prefix.replace(/\/$/, '')
+    this.#shape = new RoutePath(`${prefix.replace(/\/$/, '')}/*`)
     this.#replacement = replacement
   }
 
   rewrite (path: string): string | null {
-    if (!path.startsWith(this.#prefix)) return null
-    const rest = path.slice(this.#prefix.length)
-    if (rest === '') return this.#replacement === '' ? '/' : this.#replacement
-    if (rest.charCodeAt(0) !== 0x2f) return null
+    const begin = this.#shape.match(path)
+    if (begin === -1) return null
+    // Without the slash that the wildcard follows, the path is the prefix itself.
+    if (path.charCodeAt(begin - 1) !== 0x2f) return this.#replacement === '' ? '/' : this.#replacement
+    const rest = path.slice(begin - 1)
     return this.#replacement.endsWith('/') ? this.#replacement.slice(0, -1) + rest : this.#replacement + rest
   }
 }

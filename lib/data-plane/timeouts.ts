@@ -7,6 +7,24 @@ const SLOTS = 512
 /** Ticks without work after which the timer is given back. */
 const IDLE_TICKS = 100
 
+/** What turns the wheel; injected, so that tests decide the time. */
+export interface Ticker {
+  /** Milliseconds, monotonic. */
+  now (): number
+  /** Calls `turn` about every so many milliseconds, until the answer is called. */
+  every (milliseconds: number, turn: () => void): () => void
+}
+
+const realTime: Ticker = {
+  now: () => performance.now(),
+  every (milliseconds, turn) {
+    const timer = setInterval(turn, milliseconds)
+    // An exchange is held open by its sockets; its deadlines need not hold the process.
+    timer.unref()
+    return () => { clearInterval(timer) }
+  }
+}
+
 /**
  * The deadlines of all exchanges on one timer. A timer per exchange and phase would cost more than the rest of the exchange's
  * bookkeeping; here filing and taking out are a few assignments, and a deadline that moves later (every chunk moves the idle
@@ -15,15 +33,18 @@ const IDLE_TICKS = 100
 export class Deadlines {
   readonly #slots: (ProxyExchange | null)[] = new Array(SLOTS).fill(null)
   readonly #expire: (exchange: ProxyExchange, now: number) => void
-  #timer: NodeJS.Timeout | null = null
+  readonly #ticker: Ticker
+  /** null while it stands still. */
+  #stop: (() => void) | null = null
   #tick = 0
   #filed = 0
   #idle = 0
   /** Time of the last tick: old by one tick at most while anything is filed. */
   now = 0
 
-  constructor (expire: (exchange: ProxyExchange, now: number) => void) {
+  constructor (expire: (exchange: ProxyExchange, now: number) => void, ticker: Ticker = realTime) {
     this.#expire = expire
+    this.#ticker = ticker
   }
 
   /** How many exchanges are filed. */
@@ -39,7 +60,7 @@ export class Deadlines {
       if (exchange.filedDue <= due) return
       this.disarm(exchange)
     }
-    if (this.#timer === null) this.#start()
+    if (this.#stop === null) this.#start()
     this.#file(exchange, due)
   }
 
@@ -56,12 +77,14 @@ export class Deadlines {
   }
 
   close (): void {
-    if (this.#timer !== null) clearInterval(this.#timer)
-    this.#timer = null
+    this.#stop?.()
+    this.#stop = null
   }
 
   #file (exchange: ProxyExchange, due: number): void {
-    const slot = Math.ceil(due / TICK) & (SLOTS - 1)
+    // What is due already (a hook took longer than the total) goes where the wheel comes by next, not where it has just been.
+    const tick = Math.max(Math.ceil(due / TICK), this.#tick + 1)
+    const slot = tick & (SLOTS - 1)
     const first = this.#slots[slot]!
     exchange.slot = slot
     exchange.filedDue = due
@@ -72,16 +95,14 @@ export class Deadlines {
   }
 
   #start (): void {
-    this.now = performance.now()
+    this.now = this.#ticker.now()
     this.#tick = Math.floor(this.now / TICK)
     this.#idle = 0
-    this.#timer = setInterval(() => this.#turn(), TICK)
-    // An exchange is held open by its sockets; its deadlines need not hold the process.
-    this.#timer.unref()
+    this.#stop = this.#ticker.every(TICK, () => { this.#turn() })
   }
 
   #turn (): void {
-    this.now = performance.now()
+    this.now = this.#ticker.now()
     if (this.#filed === 0) {
       // Kept for a while, so that one request after another does not start and stop a timer each time.
       if (++this.#idle > IDLE_TICKS) this.close()
@@ -91,8 +112,10 @@ export class Deadlines {
     this.#idle = 0
     const last = Math.floor(this.now / TICK)
     // A loop that was held up for a whole round has every slot to look at, but none of them twice.
-    for (let tick = Math.max(this.#tick + 1, last - SLOTS + 1); tick <= last; tick++) this.#visit(tick & (SLOTS - 1))
+    const first = Math.max(this.#tick + 1, last - SLOTS + 1)
+    // Before the walk: what is filed on the way must not land where it has passed.
     this.#tick = last
+    for (let tick = first; tick <= last; tick++) this.#visit(tick & (SLOTS - 1))
   }
 
   #visit (slot: number): void {

@@ -7,18 +7,18 @@ import type { Observer } from '../../types/policy.ts'
  */
 export class AccessLog implements Observer {
   onExchange (exchange: Exchange): void {
-    const { error, request } = exchange
-    const { log } = request
+    const { log } = exchange.request
+    const { error } = exchange
     if (error === null) log.info(line(exchange), 'proxied')
-    else if (exchange.isAborted) log.debug(line(exchange), 'proxied')
-    // The error with its cause, addresses and all: the only place that has them.
-    else if (error.side === 'client') log.info({ ...line(exchange), err: error }, 'proxied')
-    else log.warn({ ...line(exchange), err: error }, 'proxied')
+    else if (exchange.isAborted) log.debug(failedLine(exchange), 'proxied')
+    else if (error.side === 'client') log.info(failedLine(exchange), 'proxied')
+    else log.warn(failedLine(exchange), 'proxied')
   }
 }
 
+/** Every field costs every request: what only a failure has to tell is in `failedLine`. */
 function line (exchange: Exchange): object {
-  const { request, reply, last, error } = exchange
+  const { request, last } = exchange
   return {
     route: exchange.route.id,
     upstream: exchange.upstream.name,
@@ -28,17 +28,26 @@ function line (exchange: Exchange): object {
     path: pathOf(request.raw.url!),
     upstreamPath: pathOf(exchange.upstreamPath),
     // 499 is told here only: the client who left saw nothing.
-    status: exchange.isAborted ? 499 : reply.statusCode,
-    upstreamStatus: last === null || last.statusCode === 0 ? null : last.statusCode,
-    error: error === null ? '' : error.error,
-    phase: error === null ? '' : error.phase,
+    status: exchange.isAborted ? 499 : exchange.reply.statusCode,
+    error: exchange.error === null ? '' : exchange.error.error,
     attempts: exchange.attempts,
     reusedSocket: last !== null && last.reused,
     bytesIn: exchange.bytesIn,
     bytesOut: exchange.bytesOut,
     protocol: request.raw.httpVersion,
-    aborted: exchange.isAborted,
     durations: durations(exchange, last)
+  }
+}
+
+function failedLine (exchange: Exchange): object {
+  const { error, last } = exchange
+  return {
+    ...line(exchange),
+    upstreamStatus: last === null || last.statusCode === 0 ? null : last.statusCode,
+    phase: error!.phase,
+    aborted: exchange.isAborted,
+    // With its cause, addresses and all: the only place that has them.
+    err: error
   }
 }
 

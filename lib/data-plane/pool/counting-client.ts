@@ -1,4 +1,5 @@
-import { Client, type Dispatcher } from 'undici'
+import type { Socket } from 'node:net'
+import { type buildConnector, Client, type Dispatcher } from 'undici'
 
 /** Told which connection carries it. */
 export interface Carried {
@@ -13,17 +14,26 @@ export class CountingClient extends Client {
   /** Requests written to the present socket. */
   carried = 0
 
-  constructor (origin: URL | string, options: Client.Options) {
-    super(origin, options)
-    this.on('connect', this.#startOver)
+  #socket: Socket | null = null
+
+  constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }) {
+    super(origin, {
+      ...options,
+      connect: (request, callback) => options.connect(request, (...result) => {
+        this.#socket = result[1]
+        this.carried = 0
+        callback(...result)
+      })
+    })
+  }
+
+  /** What the present socket failed with; null while it is well, and after an orderly end. */
+  get failure (): Error | null {
+    return this.#socket === null ? null : this.#socket.errored
   }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler & Partial<Carried>): boolean {
     handler.client = this
     return super.dispatch(options, handler)
-  }
-
-  #startOver (): void {
-    this.carried = 0
   }
 }

@@ -41,7 +41,7 @@ export function createPool (origin: string, config: PoolConfig): Dispatcher {
     headersTimeout: 0,
     bodyTimeout: 0,
     connect: createConnector(config),
-    factory: (origin: URL | string, options: object) => new CountingClient(origin, options)
+    factory: (origin: URL | string, options: object) => new CountingClient(origin, options as ConstructorParameters<typeof CountingClient>[1])
   })
 }
 

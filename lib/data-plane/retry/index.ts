@@ -21,7 +21,7 @@ function isConnectFailure (error: ProxyErrorLike): boolean {
 /** The connection had worked before, and closed without a word of this answer: closed for being idle, most likely. */
 function isStale (attempt: Attempt): boolean {
   return attempt.error!.error === 'connection_terminated' && attempt.reused && attempt.headAt === 0 &&
-    isIdempotent(attempt.exchange.request.method)
+    isIdempotent(attempt.exchange.method)
 }
 
 export const connectOrStale: RetryPolicy = new ConnectOrStale()

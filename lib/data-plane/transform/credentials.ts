@@ -8,7 +8,7 @@ const NAMES = 64
 
 /**
  * Puts what the app knows of the caller into headers that no client can forge: every name that the function has ever given is
- * dropped from what the client sent, with its spelling in underscores, which CGI-like upstreams read as the same name.
+ * dropped from what the client sent, hyphens or underscores alike, which CGI-like upstreams read as the same name.
  */
 export class Credentials implements Transform<RequestHead> {
   readonly #of: (request: FastifyRequest) => Record<string, string | undefined>
@@ -22,10 +22,10 @@ export class Credentials implements Transform<RequestHead> {
     const { headers } = head
     const given = this.#of(request)
     for (const name in given) {
-      if (this.#names.size < NAMES) this.#names.add(name.toLowerCase())
+      if (this.#names.size < NAMES) this.#names.add(hyphenated(name.toLowerCase()))
     }
     for (const name in headers) {
-      if (this.#names.has(name) || (name.includes('_') && this.#names.has(name.replaceAll('_', '-')))) delete headers[name]
+      if (this.#names.has(hyphenated(name))) delete headers[name]
     }
     for (const name in given) {
       const lowerCased = name.toLowerCase()
@@ -34,4 +34,8 @@ export class Credentials implements Transform<RequestHead> {
       else headers[lowerCased] = value
     }
   }
+}
+
+function hyphenated (name: string): string {
+  return name.includes('_') ? name.replaceAll('_', '-') : name
 }

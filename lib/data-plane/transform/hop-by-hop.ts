@@ -27,11 +27,11 @@ export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>): H
     if (first === 0x3a || requestFields.has(name) || (first === 0x70 && name.startsWith('proxy-'))) continue
     headers[name] = received[name]!
   }
-  const { te } = received
-  // The one thing in TE that travels on: whether trailers are welcome.
-  if (te !== undefined && hasToken(String(te), 'trailers')) headers['te'] = 'trailers'
   if (received['transfer-encoding'] !== undefined) delete headers['content-length']
   dropNominated(headers, received['connection'])
+  const { te } = received
+  // The one thing in TE that travels on: whether trailers are welcome. Whoever sends TE must name it in Connection (RFC 9110 10.1.4).
+  if (te !== undefined && hasToken(String(te), 'trailers')) headers['te'] = 'trailers'
   return headers
 }
 
@@ -50,9 +50,10 @@ export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
     }
     const value = raw[index + 1]!.toString('latin1')
     const present = headers[name]
-    if (present === undefined) headers[name] = value
-    else if (typeof present === 'string') headers[name] = [present, value]
-    else present.push(value)
+    if (typeof present === 'string') headers[name] = [present, value]
+    else if (Array.isArray(present)) present.push(value)
+    // Not `undefined` alone: a field may be called 'constructor', which every object has.
+    else headers[name] = value
   }
   dropNominated(headers, connection)
   return headers

@@ -33,7 +33,9 @@ export class RewriteLocation implements Transform<ResponseHead> {
     const base = exchange.endpoint!.basePath + this.#pair.upstream
     if (!isUnder(path, base)) return location
     const rest = path.slice(base.length)
-    return this.#pair.client + (rest.startsWith('/') || this.#pair.client !== '' ? rest : `/${rest}`)
+    const result = this.#pair.client + (rest.startsWith('/') || this.#pair.client !== '' ? rest : `/${rest}`)
+    // What is cut off in front may leave '//name', which is an authority: a redirect to wherever a client's path says. '/.' keeps it a path.
+    return /^\/[/\\]/.test(result) ? `/.${result}` : result
   }
 }
 
@@ -50,7 +52,8 @@ function pathOnUpstream (location: string, exchange: ProxyExchange): string | nu
   if (!rest.startsWith('/')) return null
   if (!rest.startsWith('//')) return rest
   const authority = /^\/\/([^/?#]*)/.exec(rest)!
-  const named = authority[1]!.toLowerCase()
+  // A default port may be written out.
+  const named = authority[1]!.toLowerCase().replace(endpoint.origin.startsWith('https:') ? /:443$/ : /:80$/, '')
   const sent = exchange.outgoing?.headers['host']
   if (named !== endpoint.origin.slice(endpoint.origin.indexOf('//') + 2) && named !== endpoint.host && named !== sent) return null
   const path = rest.slice(authority[0].length)

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+
+export interface Identity { cert: string, key: string }
+
+// From dist/test/helpers, where this runs, to the fixtures, which tsc does not copy.
+const folder = new URL('../../../test/fixtures/tls/', import.meta.url)
+
+function pem (name: string): string {
+  return readFileSync(new URL(name, folder), 'latin1')
+}
+
+function identity (name: string): Identity {
+  return { cert: pem(`${name}.pem`), key: pem(`${name}.key`) }
+}
+
+/** Signed everything below but `otherCa`. */
+export const ca: string = pem('ca.pem')
+/** Signed nothing: who trusts only this one trusts none of ours. */
+export const otherCa: string = pem('other-ca.pem')
+/** For localhost and 127.0.0.1. */
+export const server: Identity = identity('server')
+/** As `server`, but over since 2021. */
+export const expired: Identity = identity('expired')
+/** For other.test, which is not where it is used. */
+export const wrongName: Identity = identity('wrong-name')
+/** For a client that has to show who it is. */
+export const client: Identity = identity('client')
