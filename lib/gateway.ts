@@ -12,7 +12,7 @@ import { suggest } from './config/suggest.ts'
 import { isUrl, validate } from './config/validate.ts'
 import { connectOrStale } from './data-plane/retry/index.ts'
 import { Forwarder } from './data-plane/forwarder.ts'
-import { createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
+import { closePool, createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
 import { AnyPath } from './data-plane/route-path.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
@@ -187,7 +187,7 @@ export class Gateway {
     const pools = [...this.#pools.values()]
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<'late'>((resolve) => { timer = setTimeout(resolve, CLOSE_TIMEOUT, 'late') })
-    const closed = Promise.allSettled(pools.map((pool) => pool.close())).then(() => 'closed' as const)
+    const closed = Promise.allSettled(pools.map(closePool)).then(() => 'closed' as const)
     const outcome = await Promise.race([closed, deadline])
     clearTimeout(timer)
     if (outcome === 'late') await Promise.all(pools.map((pool) => pool.destroy()))

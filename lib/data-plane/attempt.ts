@@ -5,7 +5,9 @@ import type { Payload, ProxyExchange } from '../model/exchange.ts'
 import type { Carried, CountingClient } from './pool/counting-client.ts'
 import type { Deadlines } from './timeouts.ts'
 import { copyResponseHeaders } from './transform/hop-by-hop.ts'
+import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
 import { relayInformational } from './informational.ts'
+import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
@@ -22,6 +24,9 @@ export interface AttemptOwner {
   ended (attempt: ProxyAttempt): void
 }
 
+/** Bytes of a body that are kept to go out in one piece; two full reads of a socket. */
+const WHOLE_LIMIT = 128 * 1024
+
 /** 1xx heads that one request may be answered with; an upstream that sends more is not well (I2 of the HTTP rules). */
 const INFORMATIONAL_LIMIT = 64
 
@@ -32,7 +37,7 @@ const INFORMATIONAL_LIMIT = 64
  * These are the callbacks of undici 7 and before: they hand over header bytes unparsed and say when the request has been sent,
  * which those of undici 8 do not. Another undici changes this file and no other.
  */
-export class ProxyAttempt extends AsyncResource implements Attempt, Carried, BodySource, Dispatcher.DispatchHandler {
+export class ProxyAttempt extends AsyncResource implements Attempt, Carried, BodySource, Waiting, Dispatcher.DispatchHandler {
   readonly exchange: ProxyExchange
   readonly endpoint: Endpoint
   readonly number: number
@@ -50,7 +55,6 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   #isHandedOver = false
   #isPaused = false
   #informational = 0
-  #abort: (() => void) | null = null
   #resume: (() => void) | null = null
   #headers: Record<string, string | string[]> | null = null
   #chunks: Buffer[] | null = null
@@ -77,11 +81,9 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
 
   // What undici calls, in this order ───────────────────────────────────────
 
-  onConnect (abort: () => void): void {
-    // Given up while it waited for a connection. Throwing takes it off undici's queue and leaves the connection to the next;
-    // `abort` would destroy it.
+  onConnect (): void {
+    // Given up while it waited for a connection. Throwing takes it off undici's queue and leaves the connection to the next.
     if (this.#isOver) throw abandoned
-    this.#abort = abort
     this.reused = this.client!.carried++ > 0
     this.sentAt = performance.now()
     const { exchange } = this
@@ -117,8 +119,8 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     exchange.phase = 'responseBody'
     exchange.phaseDue = this.headAt + exchange.route.timeouts.idle
     this.#owner.deadlines.arm(exchange)
-    // All that came with the head is parsed before ticks run: what is whole by then goes out without a stream.
-    process.nextTick(handOver, this)
+    // What is whole by the end of this turn goes out without a stream; the head of the rest goes out then.
+    atEndOfTurn(this)
     return true
   }
 
@@ -126,19 +128,10 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     const { exchange } = this
     exchange.bytesOut += chunk.length
     const body = this.#body
-    if (body === null) {
-      if (this.#chunks === null) this.#chunks = [chunk]
-      else this.#chunks.push(chunk)
-      return true
-    }
-    const { deadlines } = this.#owner
-    const { idle, write } = exchange.route.timeouts
-    exchange.phaseDue = deadlines.now + idle
-    if (this.runInAsyncScope(body.push, body, chunk)) return true
-    this.#isPaused = true
-    exchange.phaseDue = deadlines.now + write
-    deadlines.arm(exchange)
-    return false
+    if (body === null) return this.#keep(chunk)
+    exchange.phaseDue = performance.now() + exchange.route.timeouts.idle
+    if (body.isDirect ? body.give(chunk) : this.runInAsyncScope(body.give, body, chunk)) return true
+    return this.#pause()
   }
 
   onComplete (): void {
@@ -150,16 +143,19 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
       this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
       return
     }
-    this.#end(null)
-    // From here on only the client can be slow.
-    this.#isPaused = true
-    this.exchange.phaseDue = this.endedAt + this.exchange.route.timeouts.write
-    if (this.#body !== null) this.runInAsyncScope(this.#body.push, this.#body, null)
-    else if (!this.#isHandedOver) this.#handOverWhole()
+    this.#complete()
   }
 
   onError (cause: Error): void {
-    if (!this.#isOver) this.#settle(toProxyError(cause, this.#phase()))
+    if (this.#isOver) return
+    if (hasNoBody(this.statusCode)) {
+      // undici misses the body that the Content-Length of a 304 tells of, and that never comes (RFC 9110 8.6).
+      this.#complete()
+      return
+    }
+    // When it is the request's body that failed, undici is about to abort; see CountingClient.cut.
+    this.#cut()
+    this.#settle(toProxyError(cause, this.#phase()))
   }
 
   // What we call ───────────────────────────────────────────────────────────
@@ -167,22 +163,22 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   /** Gives up: the upstream's connection is closed at once, and the owner goes on from `error`. */
   abandon (error: ProxyErrorLike): void {
     if (this.#isOver) return
+    this.#cut()
     this.#settle(error)
-    this.#abort?.()
   }
 
   /** Ends the body as if it were whole; only for streams whose readers come again (server-sent events). */
   finishEarly (): void {
     if (this.#isOver) return
     this.#end(null)
-    this.#abort?.()
-    this.#body?.push(null)
+    this.#cut()
+    this.#body?.finish()
   }
 
   wanted (): void {
     if (!this.#isPaused || this.#isOver) return
     this.#isPaused = false
-    this.exchange.phaseDue = this.#owner.deadlines.now + this.exchange.route.timeouts.idle
+    this.exchange.phaseDue = performance.now() + this.exchange.route.timeouts.idle
     this.#owner.deadlines.arm(this.exchange)
     this.#resume!()
   }
@@ -191,17 +187,50 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   dropped (): void {
     if (this.#isOver) return
     this.#end(null)
-    this.#abort?.()
+    this.#cut()
   }
 
   // ────────────────────────────────────────────────────────────────────────
 
-  /** At the end of the tick in which the head came: the rest of the body comes as a stream, and the head goes out now. */
-  handOverStream (): void {
+  /** The body did not come whole with its head: the rest comes as a stream, and the head goes out now. */
+  turnEnded (): void {
     if (this.#isHandedOver || this.#isOver) return
     this.#isHandedOver = true
     this.#body = this.#stream()
     this.runInAsyncScope(this.#owner.answered, this.#owner, this, this.#headers!, this.#body)
+  }
+
+  /** Until the end of the turn, and no more than fits: a fast upstream could go on for as long as a turn lasts. */
+  #keep (chunk: Buffer): boolean {
+    if (this.#chunks === null) this.#chunks = [chunk]
+    else this.#chunks.push(chunk)
+    if (this.exchange.bytesOut <= WHOLE_LIMIT) return true
+    this.turnEnded()
+    return this.#body === null || !this.#body.isFull || this.#pause()
+  }
+
+  #complete (): void {
+    this.#end(null)
+    // From here on only the client can be slow.
+    this.#isPaused = true
+    const { exchange } = this
+    const { deadlines } = this.#owner
+    if (this.#body !== null) {
+      watchReader(exchange, deadlines, this.endedAt)
+      this.runInAsyncScope(this.#body.finish, this.#body)
+      return
+    }
+    // What is whole mostly goes out in one piece: no need to look so soon.
+    exchange.phaseDue = this.endedAt + exchange.route.timeouts.write
+    deadlines.arm(exchange)
+    if (!this.#isHandedOver) this.#handOverWhole()
+  }
+
+  /** @returns false, which makes undici stop reading */
+  #pause (): false {
+    this.#isPaused = true
+    watchReader(this.exchange, this.#owner.deadlines, performance.now())
+    return false
   }
 
   #handOverWhole (): void {
@@ -209,10 +238,11 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     const chunks = this.#chunks
     let payload: Payload
     if (chunks !== null) {
-      if (this.#headers!['content-type'] === undefined) {
+      if (!isMediaType(this.#headers!['content-type'])) {
         // Fastify makes up a content type for buffers, and none for streams.
-        payload = this.#stream()
-        payload.push(null)
+        const body = this.#stream()
+        body.finish()
+        payload = body
       } else {
         payload = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
       }
@@ -221,11 +251,8 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   }
 
   #stream (): ResponseBody {
-    const body = new ResponseBody(this)
-    if (this.#chunks !== null) {
-      for (const chunk of this.#chunks) body.push(chunk)
-      this.#chunks = null
-    }
+    const body = new ResponseBody(this, this.#chunks ?? [])
+    this.#chunks = null
     return body
   }
 
@@ -249,6 +276,11 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     this.#owner.ended(this)
   }
 
+  /** Closes the connection, if it has one already. */
+  #cut (): void {
+    if (this.sentAt !== 0) this.client!.cut()
+  }
+
   #phase (): Phase {
     if (this.sentAt === 0) return 'connect'
     if (this.headAt !== 0) return 'responseBody'
@@ -256,9 +288,16 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   }
 }
 
-/** One function for all exchanges, so that a tick needs no closure. */
-function handOver (attempt: ProxyAttempt): void {
-  attempt.handOverStream()
+/** Whether the head is all there is of a response (RFC 9112 6.3). */
+function hasNoBody (statusCode: number): boolean {
+  return statusCode === 304 || statusCode === 204
 }
+
+/** What Fastify takes for a content type, and so leaves alone; upstreams send others, empty ones and several too. */
+function isMediaType (type: string | string[] | undefined): boolean {
+  return typeof type === 'string' && mediaType.test(type)
+}
+
+const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
 
 const abandoned = proxyError('client_closed_request', 'connect')

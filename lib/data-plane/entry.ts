@@ -1,8 +1,10 @@
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import { type Override, ProxyExchange } from '../model/exchange.ts'
+import type { ProxyAttempt } from './attempt.ts'
 import { chooseVariant } from './canary.ts'
 import type { Forwarder } from './forwarder.ts'
 import { parseTarget, isCleanPath } from './path-policy.ts'
@@ -50,14 +52,37 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
 function watchClient (forwarder: Forwarder, exchange: ProxyExchange): void {
   const { raw } = exchange.reply
   let isOver = false
+  let queue: Set<() => void> | null = null
   function onClose (): void {
     if (isOver) return
     isOver = true
-    forwarder.finish(exchange, raw.writableFinished)
+    if (queue !== null) queue.delete(onClose)
+    const isWhole = raw.writableFinished
+    const attempt = exchange.last as ProxyAttempt | null
+    // A connection that goes, or that others share, calls in a scope of its own, or in that of another exchange.
+    if (attempt === null || (isWhole && queue === null)) forwarder.finish(exchange, isWhole)
+    else attempt.runInAsyncScope(forwarder.finish, forwarder, exchange, isWhole)
   }
   raw.on('close', onClose)
-  // A response that waits behind others of a pipeline has no socket yet, and is told nothing when the connection goes.
-  if (raw.socket === null) exchange.request.raw.socket.on('close', onClose)
+  if (raw.socket !== null) return
+  queue = queueOf(exchange.request.raw.socket)
+  queue.add(onClose)
+}
+
+const queues = new WeakMap<Socket, Set<() => void>>()
+
+/**
+ * A response that waits behind others of a pipeline has no socket yet, and is told nothing when the connection goes. One listener
+ * tells all of them: the socket outlives them, and whatever they left on it.
+ */
+function queueOf (socket: Socket): Set<() => void> {
+  let queue = queues.get(socket)
+  if (queue === undefined) {
+    const waiting = queue = new Set<() => void>()
+    queues.set(socket, waiting)
+    socket.once('close', () => { for (const onClose of waiting) onClose() })
+  }
+  return queue
 }
 
 function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {

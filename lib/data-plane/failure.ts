@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyErrorLike } from '../../types/model.ts'
 import { ProxyError } from '../errors.ts'
@@ -28,8 +28,13 @@ export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): v
     if (error.retryAfter > 0) reply.header('retry-after', String(error.retryAfter))
   }
   // RFC 9112 9.3: what is left of an unread body would be taken for the next request.
-  if (!request.raw.complete && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
+  if (isBodyPending(request.raw)) reply.header('connection', 'close')
   reply.send(error)
+}
+
+/** Node calls a request complete some time after its head, also where nothing follows; so the head is asked as well. */
+function isBodyPending ({ complete, httpVersionMajor, headers }: IncomingMessage): boolean {
+  return !complete && httpVersionMajor === 1 && (headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0)
 }
 
 /**

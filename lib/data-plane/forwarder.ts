@@ -6,6 +6,7 @@ import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { type AttemptOwner, ProxyAttempt } from './attempt.ts'
 import { appendProxyStatus, cutOff, endWithError } from './failure.ts'
 import { writeAtOnce } from './one-write.ts'
+import { hasStopped } from './reader.ts'
 import type { RequestTaker } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
 import { Deadlines } from './timeouts.ts'
@@ -119,6 +120,8 @@ export class Forwarder implements RequestTaker, AttemptOwner {
       this.fail(exchange, attempt.error!)
       return
     }
+    // It was stale, then; and the next one must not be.
+    if (attempt.reused) attempt.client!.cutIdle()
     try {
       if (exchange.canary !== null && exchange.canary.fallback) exchange.upstream = exchange.route.upstream
       this.#trace(exchange, attempt.number + 1)
@@ -184,6 +187,7 @@ export class Forwarder implements RequestTaker, AttemptOwner {
   fail (exchange: ProxyExchange, error: ProxyErrorLike): void {
     this.deadlines.disarm(exchange)
     this.tracing?.discard(exchange)
+    if (this.#isClosing && exchange.request.raw.httpVersionMajor === 1) exchange.reply.header('connection', 'close')
     endWithError(exchange, error)
   }
 
@@ -219,11 +223,7 @@ export class Forwarder implements RequestTaker, AttemptOwner {
   #expire (exchange: ProxyExchange, now: number): void {
     const attempt = exchange.last as ProxyAttempt | null
     const name = exchange.totalDue <= now ? 'request_timeout' : exchange.attemptDue <= now ? 'http_response_timeout' : overdue(exchange, attempt)
-    if (name === 'client_write_timeout' && isReading(exchange)) {
-      exchange.phaseDue = now + exchange.route.timeouts.write
-      this.deadlines.arm(exchange)
-      return
-    }
+    if (name === 'client_write_timeout' && !hasStopped(exchange, this.deadlines, now)) return
     const error = proxyError(name, exchange.phase)
     if (attempt !== null && !attempt.isOver) attempt.abandon(error)
     else this.fail(exchange, error)
@@ -276,12 +276,4 @@ function bodyFault ({ request, reply }: ProxyExchange): ProxyErrorLike | null {
   if (!code.startsWith('HPE_') || code === 'HPE_INVALID_EOF_STATE') return null
   if (!reply.raw.headersSent) reply.code(400) // for the log
   return proxyError('client_body_error', 'requestBody', errored)
-}
-
-/** Whether a client that has not read everything has read something since the last time we looked. */
-function isReading (exchange: ProxyExchange): boolean {
-  const unread = exchange.reply.raw.writableLength
-  const hasRead = unread < exchange.unread
-  exchange.unread = unread
-  return hasRead
 }

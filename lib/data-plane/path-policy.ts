@@ -1,3 +1,5 @@
+import { isAuthority } from './strictness.ts'
+
 /*
  * The path policy, on the raw string: no URL parser comes near it, because every one of them "repairs" something (GHSA-vp2r-3vgv-32g9:
  * backslashes become slashes after the check for '..' was made). One policy for every way in.
@@ -29,7 +31,7 @@ export function parseTarget (target: string, method: string, encodedSlashes: 'fo
   if (target.charCodeAt(0) !== SLASH) {
     if (target === '*') return method === 'OPTIONS' ? { path: '*', query: '', authority: null } : null
     const absolute = /^https?:\/\/([^/?#]+)/i.exec(target)
-    if (absolute === null) return null
+    if (absolute === null || !isAuthority(absolute[1]!)) return null
     authority = absolute[1]!
     target = target.slice(absolute[0].length)
     // RFC 9112 3.2.1: an empty path is '/', a query after it stays.

@@ -29,6 +29,8 @@ const ORIGIN = 'http://proxy.invalid'
 const hooks = Object.freeze({
   getUpstream: () => ORIGIN,
   queryString: () => '',
+  // The exchange has the body. What a parser of the app has made of it would be encoded once more here, or make it throw.
+  body: null,
   rewriteRequestHeaders: (request: FastifyRequest) => ({ [kExchange]: request.proxy as ProxyExchange }),
   // Its own policy sends a 503 up to ten times more; ours has decided before it is asked.
   retryDelay: () => null,

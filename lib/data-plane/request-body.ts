@@ -71,7 +71,7 @@ export class RequestBody extends Readable {
   #touch (timeout: number): void {
     const exchange = this.#exchange
     if (exchange.phase !== 'requestBody') return
-    exchange.phaseDue = this.#deadlines.now + timeout
+    exchange.phaseDue = performance.now() + timeout
     this.#deadlines.arm(exchange)
   }
 

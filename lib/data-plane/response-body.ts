@@ -1,5 +1,5 @@
+import { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import type { ServerResponse } from 'node:http'
 
 /** What a response body tells of its reader. */
 export interface BodySource {
@@ -9,18 +9,67 @@ export interface BodySource {
   dropped (): void
 }
 
-/** An upstream's body that did not come whole with its head. Pushed to by the attempt, which stops when it is full. */
+/**
+ * An upstream's body that did not come whole with its head. Where nothing stands between it and the client, chunks go straight
+ * into the response; a hook that put a transform in between, or listens, reads it like any stream.
+ */
 export class ResponseBody extends Readable {
   readonly #source: BodySource
+  /** What has come before anyone began to read; null from then on. */
+  #held: Buffer[] | null
+  #heldBytes = 0
+  #isWhole = false
+  /** Set once Fastify pipes it into the client's response itself. */
+  #response: ServerResponse | null = null
 
-  constructor (source: BodySource) {
+  constructor (source: BodySource, held: Buffer[]) {
     // A full read of undici's sockets, so that one read fills it and does not just overflow it.
     super({ highWaterMark: 64 * 1024 })
     this.#source = source
+    this.#held = held
+    for (const chunk of held) this.#heldBytes += chunk.length
+  }
+
+  /** Whether chunks bypass the stream. */
+  get isDirect (): boolean {
+    return this.#response !== null
+  }
+
+  /** Whether the reader can take no more for now; `wanted` tells when it can. */
+  get isFull (): boolean {
+    if (this.#response !== null) return this.#response.writableNeedDrain
+    return this.#held !== null && this.#heldBytes >= this.readableHighWaterMark
+  }
+
+  /** @returns whether the reader can take more; if not, `wanted` tells when */
+  give (chunk: Buffer): boolean {
+    if (this.#held !== null) {
+      this.#held.push(chunk)
+      this.#heldBytes += chunk.length
+      return !this.isFull
+    }
+    const response = this.#response
+    if (response === null) return this.push(chunk)
+    // Writing to a response that is gone would be an 'error' on it; nobody is going to want more.
+    return !response.destroyed && this.#write(response, chunk)
+  }
+
+  /** The body is whole. */
+  finish (): void {
+    this.#isWhole = true
+    const response = this.#response
+    if (response !== null) this.#endStraight(response)
+    else if (this.#held === null) this.push(null)
   }
 
   override _read (): void {
-    this.#source.wanted()
+    if (this.#held === null) {
+      this.#source.wanted()
+      return
+    }
+    for (const chunk of this.#release()) this.push(chunk)
+    if (this.#isWhole) this.push(null)
+    else this.#source.wanted()
   }
 
   override _destroy (error: Error | null, callback: (error?: Error | null) => void): void {
@@ -29,11 +78,51 @@ export class ResponseBody extends Readable {
     callback(this.listenerCount('error') === 0 ? null : error)
   }
 
-  /** Fastify has set the headers when it begins to pipe; they go out now and not with the first chunk, which may be long in coming. */
+  /**
+   * Fastify has set the headers when it begins to pipe: they go out now, with what is there of the body, and not with a first
+   * chunk that may be long in coming.
+   */
   override pipe<T extends NodeJS.WritableStream> (destination: T, options?: { end?: boolean }): T {
-    const result = super.pipe(destination, options)
-    const { flushHeaders, headersSent } = destination as unknown as Partial<ServerResponse>
-    if (flushHeaders !== undefined && headersSent !== true) flushHeaders.call(destination)
-    return result
+    if (!(destination instanceof ServerResponse)) return super.pipe(destination, options)
+    // Held is what nobody has read: no hook has touched it.
+    if (options?.end === false || this.#held === null || this.listenerCount('data') > 0) super.pipe(destination, options)
+    else this.#goStraight(destination)
+    // Not by flushHeaders(), which writes a head as UTF-8 (Node's `_send('')`): bytes above ASCII would come out as two.
+    if (!destination.headersSent) destination.write(nothing)
+    return destination
+  }
+
+  #goStraight (response: ServerResponse): void {
+    this.#response = response
+    let hasRoom = true
+    for (const chunk of this.#release()) hasRoom = this.#write(response, chunk)
+    if (this.#isWhole) this.#endStraight(response)
+    else if (hasRoom) this.#source.wanted()
+  }
+
+  #release (): Buffer[] {
+    const held = this.#held!
+    this.#held = null
+    return held
+  }
+
+  #write (response: ServerResponse, chunk: Buffer): boolean {
+    if (response.write(chunk)) return true
+    // One listener, however many chunks come on top of a full buffer.
+    if (response.listenerCount('drain', this.#onDrain) === 0) response.once('drain', this.#onDrain)
+    return false
+  }
+
+  #endStraight (response: ServerResponse): void {
+    if (!response.destroyed) response.end()
+    // Whoever waits for the end of the stream (Fastify does) is told.
+    this.push(null)
+    this.resume()
+  }
+
+  readonly #onDrain = (): void => {
+    this.#source.wanted()
   }
 }
+
+const nothing = new Uint8Array(0)

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
-import type { Route } from '../../types/model.ts'
 import type { ResponseHead } from '../../types/options.ts'
-import type { ProxyExchange } from '../model/exchange.ts'
+import { ProxyExchange } from '../model/exchange.ts'
 import { forwardExchange, type Gate, openExchange } from './entry.ts'
 import type { Forward } from './reply-from.ts'
 import { isSilent, traceLoggerFactory } from './request-log.ts'
@@ -38,6 +37,19 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: Gate, forward
     forwardExchange(gate, request.proxy as ProxyExchange, forward)
   }
 
+  /** The plugin's own onSend: what `when` promises for responses that no upstream made, errors and refusals of hooks among them. */
+  const editLocalResponse: onSendHookHandler = function (request, reply, payload, done) {
+    // A hook of the app answers before the exchange is opened; the edits need one for its request alone.
+    const exchange = (request.proxy ?? new ProxyExchange(request, reply, gate.snapshot!.routes.get(id)!, gate.tools.now())) as ProxyExchange
+    try {
+      if (!exchange.isProxied) applyLocalEdits(exchange, reply)
+    } catch (error) {
+      // An edit of the user's; what answers an error thrown from here would come by here again.
+      request.log.error({ err: error }, 'response edits')
+    }
+    done(null, payload)
+  }
+
   const route: Record<string, unknown> = {
     // Not the user's to describe twice: what an upstream offers is in no schema of ours.
     schema: { hide: true },
@@ -51,7 +63,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: Gate, forward
     handler: handle
   }
   if (declaration.hasLocalEdits) {
-    route['onSend'] = [editLocalResponse as onSendHookHandler, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
+    route['onSend'] = [editLocalResponse, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
   }
   if (declaration.trace !== false && !declaration.hasTrust && !isSilent(scope.log)) {
     const inner = (options['childLoggerFactory'] ?? scope.childLoggerFactory) as FastifyInstance['childLoggerFactory']
@@ -73,17 +85,13 @@ function methodsOf (scope: FastifyInstance, { methods, url, isShort, options }: 
   return isShort ? all.filter(isFree) : all
 }
 
-/** The plugin's own onSend: what `when` promises for responses that no upstream made, errors and refusals of hooks among them. */
-function editLocalResponse (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload: unknown) => void): void {
-  const exchange = request.proxy as ProxyExchange | null
-  if (exchange !== null && !exchange.isProxied) applyLocalEdits(exchange, exchange.route, reply)
-  done(null, payload)
-}
-
-function applyLocalEdits (exchange: ProxyExchange, route: Route, reply: FastifyReply): void {
+function applyLocalEdits (exchange: ProxyExchange, reply: FastifyReply): void {
+  // null behind a reply.proxy, which brings edits of its own or none.
+  const transforms = exchange.route.localResponseTransforms
+  if (transforms === null) return
   const present = reply.getHeaders() as ResponseHead['headers']
   const head: ResponseHead = { statusCode: reply.statusCode, headers: { ...present } }
-  for (const transform of route.localResponseTransforms!) transform.apply(head, exchange)
+  for (const transform of transforms) transform.apply(head, exchange)
   for (const name in present) {
     if (head.headers[name] === undefined) reply.removeHeader(name)
   }

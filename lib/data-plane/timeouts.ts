@@ -124,10 +124,8 @@ export class Deadlines {
     while (exchange !== null) {
       // Read first: filing it elsewhere changes it.
       const { behind } = exchange
-      const due = earliest(exchange)
-      if (due > this.now) {
-        this.disarm(exchange)
-        if (due !== Infinity) this.#file(exchange, due)
+      if (earliest(exchange) > this.now) {
+        this.#fileAnew(exchange)
       } else if (expired === null) {
         expired = [exchange]
       } else {
@@ -141,10 +139,21 @@ export class Deadlines {
   /** Apart from the walk, since ending one exchange may file, move or take out any other. */
   #expireAll (exchanges: ProxyExchange[]): void {
     for (const exchange of exchanges) {
-      if (exchange.slot === -1 || earliest(exchange) > this.now) continue
+      if (exchange.slot === -1) continue
+      if (earliest(exchange) > this.now) {
+        // Where it is filed has just been passed.
+        this.#fileAnew(exchange)
+        continue
+      }
       this.disarm(exchange)
       this.#expire(exchange, this.now)
     }
+  }
+
+  #fileAnew (exchange: ProxyExchange): void {
+    this.disarm(exchange)
+    const due = earliest(exchange)
+    if (due !== Infinity) this.#file(exchange, due)
   }
 }
 

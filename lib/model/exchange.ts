@@ -77,8 +77,10 @@ export class ProxyExchange implements Exchange {
   isProxied = false
   isAborted = false
   isEventStream = false
-  /** Bytes that the client had not read when its write deadline was last looked at. */
-  unread: number = Infinity
+  /** Bytes that the client had not read when it was last looked at, when it had last read some, and when to look again. */
+  unread = -1
+  readAt = 0
+  lookAfter = 0
   endedAt = 0
 
   trace: TraceContext | null = null

@@ -46,13 +46,14 @@ export class Tracing {
 
   /** Begins the span of an attempt and puts its context into the headers. */
   begin (exchange: ProxyExchange, headers: Record<string, string | string[]>, attempt: number): void {
-    const { request } = exchange
+    // What is sent, which may be another than was received.
+    const { method } = exchange.outgoing!
     const traced = this.#traced.get(exchange)!
     // A hook may have opened a span since.
     const active = context.active()
     const found = trace.getSpan(active) === undefined ? traced.parent : active
     const { parent, links } = exchange.isTraceRestarted ? restarted(found) : { parent: found, links: [] }
-    const span = this.#tracer.startSpan(request.method, { kind: SpanKind.CLIENT, links, attributes: { 'http.request.method': request.method, 'url.scheme': 'http' } }, parent)
+    const span = this.#tracer.startSpan(method, { kind: SpanKind.CLIENT, links, attributes: { 'http.request.method': method, 'url.scheme': 'http' } }, parent)
     if (attempt > 1) span.setAttribute('http.request.resend_count', attempt - 1)
     traced.span = span
     for (const field of this.#fields) delete headers[field]

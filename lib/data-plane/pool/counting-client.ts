@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { type buildConnector, Client, type Dispatcher } from 'undici'
+import { type buildConnector, Client, type Dispatcher, errors } from 'undici'
 
 /** Told which connection carries it. */
 export interface Carried {
@@ -14,17 +14,19 @@ export class CountingClient extends Client {
   /** Requests written to the present socket. */
   carried = 0
 
+  readonly #connected: Set<CountingClient>
   #socket: Socket | null = null
 
-  constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }) {
+  /** @param connected all of one pool that have a connection; this one enters and leaves by itself */
+  constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>) {
     super(origin, {
       ...options,
       connect: (request, callback) => options.connect(request, (...result) => {
-        this.#socket = result[1]
-        this.carried = 0
+        this.#enter(result[1])
         callback(...result)
       })
     })
+    this.#connected = connected
   }
 
   /** What the present socket failed with; null while it is well, and after an orderly end. */
@@ -35,5 +37,28 @@ export class CountingClient extends Client {
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler & Partial<Carried>): boolean {
     handler.client = this
     return super.dispatch(options, handler)
+  }
+
+  /**
+   * Closes the present connection, and with it the request that it carries. undici's own `abort` leaves that request in its queue,
+   * where it makes it open another connection for nobody.
+   */
+  cut (): void {
+    this.#socket?.destroy(new errors.SocketError('given up'))
+  }
+
+  /** Closes all connections of the pool that carry nothing: where one was stale, those beside it are no better. */
+  cutIdle (): void {
+    for (const client of this.#connected) {
+      if (client.stats.size === 0) client.cut()
+    }
+  }
+
+  #enter (socket: Socket | null): void {
+    this.#socket = socket
+    this.carried = 0
+    if (socket === null) return
+    this.#connected.add(this)
+    socket.once('close', () => { this.#connected.delete(this) })
   }
 }

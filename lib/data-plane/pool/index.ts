@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { Pool, type Dispatcher } from 'undici'
+import type { Socket } from 'node:net'
+import { errors, Pool, type Dispatcher } from 'undici'
 import type { OptionSchema } from '../../../types/policy.ts'
 import type { PoolOptions, TlsOptions } from '../../../types/options.ts'
 import { createConnector } from './connector.ts'
@@ -30,7 +31,8 @@ export const poolSchema: OptionSchema = {
 
 /** Opens the pool of one endpoint. The gateway that asked for it closes it. */
 export function createPool (origin: string, config: PoolConfig): Dispatcher {
-  return new Pool(origin, {
+  const connections: Connections = { connecting: new Set(), connected: new Set() }
+  const pool = new Pool(origin, {
     connections: config.connections,
     // More than one request in a connection would let one slow answer hold up others (head-of-line blocking).
     pipelining: 1,
@@ -40,9 +42,29 @@ export function createPool (origin: string, config: PoolConfig): Dispatcher {
     // Ours are kept by the deadlines of the exchange: undici's are up to a second late.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: createConnector(config),
-    factory: (origin: URL | string, options: object) => new CountingClient(origin, options as ConstructorParameters<typeof CountingClient>[1])
+    connect: createConnector(config, connections.connecting),
+    factory: (origin: URL | string, options: object) => new CountingClient(origin, options as ConstructorParameters<typeof CountingClient>[1], connections.connected)
   })
+  connectionsOf.set(pool, connections)
+  return pool
+}
+
+interface Connections {
+  /** Sockets that are not through yet. */
+  readonly connecting: Set<Socket>
+  readonly connected: Set<CountingClient>
+}
+
+const connectionsOf = new WeakMap<Dispatcher, Connections>()
+
+/** Closes a pool that nobody needs any more, once it has nothing to do. */
+export async function closePool (pool: Dispatcher): Promise<void> {
+  const { connecting, connected } = connectionsOf.get(pool)!
+  // undici would wait for a connection to be made, or to fail, whose request has left long ago.
+  for (const socket of connecting) socket.destroy(new errors.ClientClosedError())
+  await pool.close()
+  // A client whose connection could not be made is the pool's no more; but undici gives it what waits in the pool's queue.
+  await Promise.all([...connected].map((client) => client.close()))
 }
 
 /** What makes two endpoints share a pool: the whole origin, the TLS identity and every setting. Never anything of a request. */

@@ -3,6 +3,8 @@
  * no client can name ours in Connection and have them dropped (CVE-2026-33805).
  */
 
+import { fieldName } from '../field-names.ts'
+
 type Headers = Record<string, string | string[]>
 
 const requestFields = new Set([
@@ -40,7 +42,7 @@ export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
   const headers: Headers = {}
   let connection: string | undefined
   for (let index = 0; index < raw.length; index += 2) {
-    const name = raw[index]!.toString('latin1').toLowerCase()
+    const name = fieldName(raw[index]!)
     if (responseFields.has(name)) {
       if (name === 'connection') {
         const tokens = raw[index + 1]!.toString('latin1')

@@ -1,0 +1,4 @@
+import '../contract.ts'
+import { runGo } from '../go.ts'
+
+runGo('go-httputil')

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { LogController } from 'fastify'
+import { connect } from '../helpers/client.ts'
+import { answer, drip, hang, origin, refusedPort } from '../helpers/origin.ts'
+import { isAccessLine, start } from '../helpers/proxy.ts'
+
+const levels = { debug: 20, info: 30, warn: 40 }
+
+test('writes one line per exchange with what it was and how it went', async (t) => {
+  const upstream = await origin(t, answer(201, 'created'))
+  const app = await start(t, { upstreams: { main: upstream.url }, routes: [{ url: '/users/:id', upstream: 'main', rewrite: '/v2/u/:id' }] })
+
+  await app.request('/users/7?token=secret', { method: 'POST', body: 'hello' })
+  const { level, time, pid, hostname, reqId, trace_id: traceId, span_id: spanId, durations, ...rest } = await app.line()
+
+  assert.deepEqual(rest, {
+    route: '/users/:id',
+    upstream: 'main',
+    endpoint: upstream.url,
+    variant: 'stable',
+    method: 'POST',
+    path: '/users/7',
+    upstreamPath: '/v2/u/7',
+    status: 201,
+    error: '',
+    attempts: 1,
+    reusedSocket: false,
+    bytesIn: 5,
+    bytesOut: 7,
+    protocol: '1.1',
+    msg: 'proxied'
+  })
+  assert.equal(level, levels.info)
+  assert.ok([time, pid, hostname, reqId, traceId, spanId].every((value) => value !== undefined))
+  for (const part of ['total', 'connect', 'ttfb', 'responseBody']) assert.ok(durations[part] >= 0, part)
+  assert.ok(durations['total'] >= durations['connect'] + durations['ttfb'])
+  // Neither the query nor a second line.
+  assert.ok(!JSON.stringify(app.logs).includes('secret'))
+  assert.equal(app.logs.filter((line) => 'reqId' in line).length, 1)
+})
+
+test('is written once the last byte is out', async (t) => {
+  const upstream = await origin(t, drip(['a'.repeat(1000), 'b'.repeat(1000)], 60))
+  const app = await start(t, { upstream: upstream.url })
+  const client = await connect(t, app.port)
+
+  client.write('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
+  await client.until('aaa')
+  assert.equal(app.logs.filter(isAccessLine).length, 0)
+  await client.response()
+
+  const { bytesOut, durations } = await app.line()
+  assert.equal(bytesOut, 2000)
+  assert.ok(durations['responseBody'] >= 50, `${durations['responseBody']} ms`)
+})
+
+test('tells a connection that carried exchanges before from a new one', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url })
+
+  await app.get('/x')
+  await app.get('/x')
+
+  assert.deepEqual([(await app.line())['reusedSocket'], (await app.line())['reusedSocket']], [false, true])
+})
+
+test('an upstream that fails is a warning, with the cause that no client is told', async (t) => {
+  const port = await refusedPort()
+  const app = await start(t, { upstream: `http://127.0.0.1:${port}` })
+
+  const { body } = await app.get('/x')
+  const line = await app.line()
+
+  assert.deepEqual([line['level'], line['status'], line['upstreamStatus'], line['error'], line['phase'], line['attempts']], [levels.warn, 502, null, 'connection_refused', 'connect', 2])
+  assert.ok(JSON.stringify(line['err']).includes(`ECONNREFUSED 127.0.0.1:${port}`))
+  assert.ok(!body.includes(`${port}`))
+})
+
+test('an answer of the upstream is no failure of the proxy, whatever its status', async (t) => {
+  const upstream = await origin(t, answer(404), answer(500), answer(503))
+  const app = await start(t, { upstream: upstream.url })
+
+  for (const status of [404, 500, 503]) {
+    assert.equal((await app.get('/x')).status, status)
+    const line = await app.line()
+    assert.deepEqual([line['level'], line['status'], line['error']], [levels.info, status, ''])
+  }
+})
+
+test('a client that leaves is told of at debug, as 499', async (t) => {
+  const upstream = await origin(t, hang())
+  const app = await start(t, { upstream: upstream.url })
+  const client = await connect(t, app.port)
+
+  client.write('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
+  await upstream.arrived(1)
+  client.reset()
+  const line = await app.line()
+
+  assert.deepEqual([line['level'], line['status'], line['upstreamStatus'], line['error'], line['aborted']], [levels.debug, 499, null, 'client_closed_request', true])
+})
+
+test('a client that sends what cannot be forwarded is told of at info, with the reason', async (t) => {
+  const app = await start(t, { upstream: 'http://127.0.0.1:9' })
+
+  assert.equal((await app.get('/..;/x')).status, 400)
+  const line = await app.line()
+
+  assert.deepEqual([line['level'], line['status'], line['error'], line['endpoint'], line['attempts']], [levels.info, 400, 'http_request_error', null, 0])
+  assert.ok(JSON.stringify(line['err']).includes('request target'))
+})
+
+test('a request that a hook of the route refused has its line too', async (t) => {
+  const app = await start(t, { upstream: 'http://127.0.0.1:9', preHandler: async (_request, reply) => reply.code(401).send('no') })
+
+  await app.get('/x')
+  const line = await app.line()
+
+  assert.deepEqual([line['level'], line['status'], line['error'], line['endpoint'], line['attempts'], line['upstreamPath']], [levels.info, 401, '', null, 0, ''])
+})
+
+test('stands beside the two lines of Fastify only where those are not disabled', async (t) => {
+  const upstream = await origin(t, answer(200))
+  for (const disableRequestLogging of [false, true]) {
+    const app = await start(t, { upstream: upstream.url }, { fastify: { logController: new LogController({ disableRequestLogging }) } })
+
+    await app.get('/x')
+    await app.line()
+    if (!disableRequestLogging && !app.logs.some(({ msg }) => msg === 'request completed')) await app.line('request completed')
+
+    const messages = app.logs.filter((line) => 'reqId' in line).map(({ msg }) => msg).sort()
+    assert.deepEqual(messages, disableRequestLogging ? ['proxied'] : ['incoming request', 'proxied', 'request completed'])
+  }
+})
+
+test('works without a logger', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok'))
+  const app = await start(t, { upstream: upstream.url }, { fastify: { logger: false } })
+
+  assert.equal((await app.get('/x')).body, 'ok')
+  assert.deepEqual(app.logs, [])
+})

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import cors from '@fastify/cors'
+import { connect, raw } from '../helpers/client.ts'
+import { answer, origin } from '../helpers/origin.ts'
+import { start } from '../helpers/proxy.ts'
+
+test('forwards every method that Fastify supports, and those that the app has added', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url }, { before: (app) => { app.addHttpMethod('PROPFIND', { hasBody: true }) } })
+  const methods = app.app.supportedMethods
+  assert.ok(methods.includes('PROPFIND') && methods.includes('OPTIONS') && methods.includes('TRACE'))
+
+  // Fastify refuses QUERY without a content type (RFC 10008 2).
+  const headers = { 'content-type': 'text/plain' }
+  for (const method of methods) assert.equal((await app.request('/x', { method, headers })).status, 200, method)
+
+  assert.deepEqual(upstream.requests.map(({ method }) => method), methods)
+})
+
+test('takes only the methods of a route that names some', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, {
+    routes: [{ url: '/one', method: 'PUT', upstream: upstream.url }, { url: '/two/*', method: ['post', 'DELETE'], upstream: upstream.url }]
+  })
+  const statuses: Record<string, number> = {}
+
+  for (const call of ['PUT /one', 'GET /one', 'POST /two/x', 'DELETE /two/x', 'POST /two', 'GET /two', 'GET /two/x', 'HEAD /one']) {
+    const [method = '', path = ''] = call.split(' ')
+    statuses[call] = (await app.request(path, { method })).status
+  }
+
+  assert.deepEqual(statuses, {
+    'PUT /one': 200,
+    'GET /one': 404,
+    'POST /two/x': 200,
+    'DELETE /two/x': 200,
+    'POST /two': 200,
+    'GET /two': 404,
+    'GET /two/x': 404,
+    'HEAD /one': 404
+  })
+})
+
+test('a route of GET brings its HEAD along, which the upstream answers', async (t) => {
+  const upstream = await origin(t, answer(200, 'body', { 'x-from': 'upstream' }))
+  const app = await start(t, { routes: [{ url: '/x', method: 'GET', upstream: upstream.url }] })
+
+  const response = await app.request('/x', { method: 'HEAD' })
+
+  assert.equal(response.status, 200)
+  assert.equal(response.headers['x-from'], 'upstream')
+  assert.deepEqual(upstream.requests.map(({ method }) => method), ['HEAD'])
+})
+
+test('a route of GET leaves HEAD to the route that has it, and out where exposeHeadRoute is false', async (t) => {
+  const upstream = await origin(t, answer(200, '', { 'x-from': 'upstream' }))
+  const app = await start(t, {
+    routes: [
+      { url: '/own', method: 'GET', upstream: upstream.url },
+      { url: '/none', method: 'GET', exposeHeadRoute: false, upstream: upstream.url }
+    ]
+  }, {
+    before: (app) => { app.head('/own', async (_request, reply) => reply.header('x-from', 'app').send()) }
+  })
+
+  assert.equal((await app.request('/own', { method: 'HEAD' })).headers['x-from'], 'app')
+  assert.equal((await app.get('/own')).headers['x-from'], 'upstream')
+  assert.equal((await app.request('/none', { method: 'HEAD' })).status, 404)
+  assert.equal((await app.get('/none')).status, 200)
+})
+
+test('routes of one url differ in their methods', async (t) => {
+  const reads = await origin(t, answer(200, 'reads'))
+  const writes = await origin(t, answer(200, 'writes'))
+  const app = await start(t, {
+    routes: [{ url: '/x/*', method: 'GET', upstream: reads.url }, { url: '/x/*', method: ['POST', 'PUT'], upstream: writes.url }]
+  })
+
+  assert.equal((await app.get('/x/1')).body, 'reads')
+  assert.equal((await app.request('/x/1', { method: 'PUT' })).body, 'writes')
+  assert.equal((await app.get('/x')).body, 'reads')
+  assert.equal((await app.request('/x', { method: 'POST' })).body, 'writes')
+})
+
+test('routes of one url differ in their constraints', async (t) => {
+  const a = await origin(t, answer(200, 'a'))
+  const b = await origin(t, answer(200, 'b'))
+  const app = await start(t, {
+    routes: [
+      { url: '/x/*', constraints: { host: 'a.example' }, upstream: a.url },
+      { url: '/x/*', constraints: { host: 'b.example' }, upstream: b.url }
+    ]
+  })
+
+  for (const [host, path, expected] of [['a.example', '/x/1', 'a'], ['b.example', '/x/1', 'b'], ['a.example', '/x', 'a'], ['b.example', '/x', 'b']] as const) {
+    const response = await raw(t, app.port, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    assert.equal(response.body.toString(), expected, `${host}${path}`)
+  }
+  const other = await raw(t, app.port, 'GET /x/1 HTTP/1.1\r\nHost: c.example\r\n\r\n')
+  assert.equal(other.status, 404)
+})
+
+test('leaves OPTIONS to @fastify/cors, and lets it mark what is forwarded', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok', { vary: 'accept' }))
+  const app = await start(t, { upstream: upstream.url }, { before: async (app) => { await app.register(cors, { origin: ['http://a.example'] }) } })
+
+  const preflight = await app.request('/x', { method: 'OPTIONS', headers: { origin: 'http://a.example', 'access-control-request-method': 'PUT' } })
+  assert.equal(preflight.status, 204)
+  assert.equal(preflight.headers['access-control-allow-origin'], 'http://a.example')
+  assert.equal(upstream.hits, 0)
+
+  const response = await app.get('/x', { origin: 'http://a.example' })
+  assert.equal(response.body, 'ok')
+  assert.equal(response.headers['access-control-allow-origin'], 'http://a.example')
+  assert.deepEqual(response.headers['vary']?.toLowerCase().split(/, */).sort(), ['accept', 'origin'])
+})
+
+test('does not open a tunnel for CONNECT', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url })
+  const client = await connect(t, app.port)
+
+  client.write('CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n')
+  await client.closed
+
+  assert.ok(!client.received.toString('latin1').startsWith('HTTP/1.1 2'))
+  assert.equal(upstream.connections, 0)
+})

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { normalize, normalizeRoute } from '../../../lib/config/normalize.ts'
+import type { Problem } from '../../../types/control.ts'
+
+function problemsOf (options: unknown): string[] {
+  const problems: Problem[] = []
+  normalize(options, problems)
+  return problems.map(({ path, message }) => `${path}: ${message}`)
+}
+
+const url = '/a'
+const upstream = 'http://10.0.0.1'
+const endpoints = [upstream]
+
+function onRoute (own: object): object {
+  return { routes: [{ url, upstream, ...own }] }
+}
+
+// Every place where a key may be misspelt.
+const unknownKeys: readonly (readonly [options: object, problem: string])[] = [
+  [{ upsteams: {} }, "upsteams: is not an option; did you mean 'upstreams'?"],
+  [{ rewriteprefix: '/' }, "rewriteprefix: is not an option; did you mean 'rewritePrefix'?"],
+  [{ upstream, cannary: {} }, "cannary: is not an option; did you mean 'canary'?"],
+  [{ upstream, onrequest: [] }, "onrequest: is not an option; did you mean 'onRequest'?"],
+  [{ upstream, url: '/a' }, 'url: is not an option'],
+  [{ upstream, 'x-nonsense': 1 }, '["x-nonsense"]: is not an option'],
+  [{ upstreams: { a: { endpoints, balancr: 'random' } } }, "upstreams.a.balancr: is not an option; did you mean 'balancer'?"],
+  [{ upstreams: { a: { endpoints, health: {} } } }, 'upstreams.a.health: is not an option'],
+  [{ upstreams: { 'a-b': { endpoints: [{ origin: upstream, wieght: 2 }] } } }, "upstreams[\"a-b\"].endpoints[0].wieght: is not an option; did you mean 'weight'?"],
+  [{ upstreams: { a: { endpoints, pool: { conections: 2 } } } }, "upstreams.a.pool.conections: is not an option; did you mean 'connections'?"],
+  [{ upstreams: { a: { endpoints, pool: { tls: { rejectUnauthorised: false } } } } }, "upstreams.a.pool.tls.rejectUnauthorised: is not an option; did you mean 'rejectUnauthorized'?"],
+  [{ upstream: { endpoints, limits: {} } }, 'upstream.limits: is not an option'],
+  [onRoute({ retry: false }), 'routes[0].retry: is not an option'],
+  [onRoute({ rewritePrefix: '/' }), 'routes[0].rewritePrefix: is not an option'],
+  [onRoute({ timeouts: { heads: 1 } }), "routes[0].timeouts.heads: is not an option; did you mean 'head'?"],
+  [onRoute({ headers: { requests: {} } }), "routes[0].headers.requests: is not an option; did you mean 'request'?"],
+  [onRoute({ headers: { request: { sett: {} } } }), "routes[0].headers.request.sett: is not an option; did you mean 'set'?"],
+  [onRoute({ headers: { request: { when: 'always' } } }), 'routes[0].headers.request.when: is not an option'],
+  [onRoute({ headers: { response: { wen: 'always' } } }), "routes[0].headers.response.wen: is not an option; did you mean 'when'?"],
+  [onRoute({ canary: { upstream, wieght: 5 } }), "routes[0].canary.wieght: is not an option; did you mean 'weight'?"],
+  [onRoute({ canaries: [{ upstream }, { upstream, headr: 'x' }] }), "routes[0].canaries[1].headr: is not an option; did you mean 'header'?"],
+  [{ defaults: { expoze: true } }, "defaults.expoze: is not an option; did you mean 'expose'?"],
+  [{ defaults: { timeouts: { totel: 1 } } }, "defaults.timeouts.totel: is not an option; did you mean 'total'?"],
+  [{ defaults: { onRequest: [] } }, 'defaults.onRequest: is not an option']
+]
+
+for (const [options, problem] of unknownKeys) {
+  test(`says '${problem}'`, () => {
+    assert.deepEqual(problemsOf(options), [problem])
+  })
+}
+
+const wrongValues: readonly (readonly [options: unknown, ...problems: string[]])[] = [
+  [null, 'options: must be an object'],
+  [new Map(), 'options: must be an object'],
+  [{ prefix: 'api' }, "prefix: must be a path that begins with '/', not 'api'"],
+  [{ prefix: 5, upstream }, 'prefix: must be a string, not 5'],
+  [{ routes: {} }, 'routes: must be an array, not an object'],
+  [{ upstreams: [] }, 'upstreams: must be an object, not an empty array'],
+  [{ defaults: 5 }, 'defaults: must be an object, not 5'],
+  [{ defaults: null }, 'defaults: must be an object, not null'],
+  [{ routes: [5] }, 'routes[0]: must be an object'],
+  [{ routes: [{}] }, 'routes[0].url: is required', 'routes[0].upstream: is required'],
+  [{ upstream: undefined }, 'upstream: is required'],
+  [{ upstream: 5 }, 'upstream: must be a string, not 5'],
+  [{ upstream, rewritePrefix: 'v2' }, "rewritePrefix: must be a path that begins with '/', not 'v2'"],
+  [{ upstream, rewritePrefix: '/v2', rewrite: '/v3/*' }, 'rewritePrefix: cannot be given together with `rewrite`'],
+  [{ upstream: { endpoints: [] } }, 'upstream.endpoints: must not be empty'],
+  [{ upstreams: { a: 5 } }, 'upstreams.a: must be an object, not 5'],
+  [{ upstreams: { a: 'ftp://a' } }, "upstreams.a.endpoints[0].origin: must be an http or https URL without query, such as 'http://10.0.0.1:3000', not 'ftp://a'"],
+  [{ upstreams: { a: {} } }, 'upstreams.a.endpoints: is required'],
+  [{ upstreams: { a: { endpoints, balancer: 'round robin' } } }, "upstreams.a.balancer: must be one of 'power-of-two', 'round-robin', not 'round robin'; did you mean 'round-robin'?"],
+  [{ upstreams: { a: { endpoints: [{ origin: upstream, weight: 0 }] } } }, 'upstreams.a.endpoints[0].weight: must be > 0, not 0'],
+  [{ upstreams: { a: { endpoints, pool: { connections: 0, connectTimeout: 1.5 } } } }, 'upstreams.a.pool.connections: must be >= 1, not 0', 'upstreams.a.pool.connectTimeout: must be a whole number, not 1.5'],
+  [onRoute({ url: 'a' }), "routes[0].url: must be a path that begins with '/', not 'a'"],
+  [onRoute({ method: [] }), 'routes[0].method: must be a string or a list of strings, not an empty array'],
+  [onRoute({ rewrite: 5 }), 'routes[0].rewrite: must be a string or a function, not 5'],
+  [onRoute({ timeouts: { head: -1, idle: '5s' } }), 'routes[0].timeouts.head: must be >= 0, not -1', "routes[0].timeouts.idle: must be a whole number, not '5s'"],
+  [onRoute({ forwarded: true }), 'routes[0].forwarded: must be a string or false, not true'],
+  [onRoute({ forwarded: 'x-forward' }), "routes[0].forwarded: must be one of false, 'x-forwarded', 'forwarded', 'both', not 'x-forward'; did you mean 'x-forwarded'?"],
+  [onRoute({ via: 'my proxy' }), "routes[0].via: must be a token, not 'my proxy'"],
+  [onRoute({ trace: 'off' }), "routes[0].trace: must be one of false, 'participate', 'passthrough', 'restart', not 'off'"],
+  [onRoute({ headers: { request: { set: { 'x a': 'b' } } } }), "routes[0].headers.request.set[\"x a\"]: must be a header name, not 'x a'"],
+  [onRoute({ headers: { response: { remove: ['a:'], append: { b: 5 } } } }), 'routes[0].headers.response.append.b: must be a string or a function, not 5', "routes[0].headers.response.remove[0]: must be a header name, not 'a:'"],
+  [onRoute({ canary: { header: 'x-canary' } }), 'routes[0].canary.upstream: is required'],
+  [onRoute({ canary: { upstream, weight: 101 } }), 'routes[0].canary.weight: must be <= 100, not 101'],
+  [onRoute({ canary: { upstream, sticky: 'sid' } }), "routes[0].canary.sticky: must be a function or an object, not 'sid'"],
+  [onRoute({ canary: { upstream, sticky: { cokie: 'sid' } } }), 'routes[0].canary.sticky: must be a function or an object with one string key of header, cookie'],
+  [onRoute({ canary: { upstream }, canaries: [] }), 'routes[0].canary: give either `canary` or `canaries`'],
+  [onRoute({ handler: () => {} }), 'routes[0].handler: is the proxy itself; answer from a route of your own with `reply.proxy()` instead']
+]
+
+for (const [options, ...problems] of wrongValues) {
+  test(`says '${problems.join("' and '")}'`, () => {
+    assert.deepEqual(problemsOf(options).sort(), [...problems].sort())
+  })
+}
+
+for (const key of ['canary', 'timeouts', 'onRequest', 'rewritePrefix', 'method']) {
+  test(`says where ${key} belongs when no route is there to take it`, () => {
+    assert.deepEqual(problemsOf({ upstreams: {}, [key]: '/' }), [`${key}: belongs to a route, to \`defaults\`, or to the one-line form with \`upstream\``])
+  })
+}
+
+test('tells of everything at once, wherever it is', () => {
+  const options = {
+    prefix: 5,
+    upstreams: { a: { endpoints: [] } },
+    defaults: { vai: 'x' },
+    routes: [{ url, upstream, timeout: {} }, { url, upstream, via: 5 }],
+    upstream: 'b',
+    trus: true
+  }
+  assert.deepEqual(problemsOf(options).map((problem) => problem.split(':', 1)[0]).sort(), ['defaults.vai', 'prefix', 'routes[0].timeout', 'routes[1].via', 'trus', 'upstreams.a.endpoints'])
+})
+
+test('tells of faulty defaults once, and not again for every route', () => {
+  const routes = [{ url, upstream }, { url, upstream }]
+  assert.deepEqual(problemsOf({ defaults: { timeouts: { head: 'x' } }, routes }), ["defaults.timeouts.head: must be a whole number, not 'x'"])
+})
+
+test('takes only what is right of a registration with problems', () => {
+  const config = normalize({ upstreams: { a: {}, b: upstream }, routes: [{ url }, { url, upstream: 'b' }] }, [])
+  assert.deepEqual([config.upstreams.map(({ name }) => name), config.routes.map((route) => route.upstream)], [['b'], ['b']])
+})
+
+test('names the route that app.proxy.route() was called with', () => {
+  const problems: Problem[] = []
+  assert.equal(normalizeRoute({ url, upstream, rewritePrefix: '/x' }, {}, 'route', problems), null)
+  assert.equal(normalizeRoute([], {}, 'route', problems), null)
+  assert.deepEqual(problems.map(({ path }) => path), ['route.rewritePrefix', 'route'])
+})

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import type { IncomingMessage } from 'node:http'
+import { test } from 'node:test'
+import { findFault, isAuthority } from '../../../lib/data-plane/strictness.ts'
+
+function received (rawHeaders: string[], version = '1.1'): IncomingMessage {
+  const [httpVersionMajor, httpVersionMinor] = version.split('.').map(Number)
+  return { rawHeaders, httpVersionMajor, httpVersionMinor } as IncomingMessage
+}
+
+const cases: readonly (readonly [headers: string[], version: string, fault: string | null])[] = [
+  [['Host', 'a.example', 'Accept', '*/*'], '1.1', null],
+  [['accept', '*/*', 'HOST', 'a.example:8080'], '1.1', null],
+  [['Date', 'x', 'Host', 'a', 'Etag', 'y'], '1.1', null],
+  [['Host', 'a', 'Transfer-Encoding', 'chunked'], '1.1', null],
+  [['Host', 'a', 'If-Modified-Since', ''], '1.1', null],
+  [['Host', 'a', 'X-Seventeen-Chars', ''], '1.1', null],
+  [['Host', 'a', 'Host', 'a'], '1.1', 'two Host headers'],
+  [['Host', '', 'host', 'a'], '1.1', 'two Host headers'],
+  [['Host', 'a', 'hOST', 'b'], '1.0', 'two Host headers'],
+  [[], '1.1', 'no Host'],
+  [['Host', ''], '1.1', 'no Host'],
+  [[], '1.0', null],
+  [['Host', ''], '1.0', null],
+  [['Host', 'a, b'], '1.1', 'an invalid Host'],
+  [['Host', 'a,b'], '1.0', 'an invalid Host'],
+  [['Host', 'a', 'Transfer-Encoding', ''], '1.1', 'an empty Transfer-Encoding'],
+  [['transfer-encoding', '', 'Host', 'a'], '1.1', 'an empty Transfer-Encoding'],
+  // Another protocol, with its own rules and its own parser.
+  [[], '2.0', null],
+  [['Host', 'a', 'Host', 'b'], '2.0', null]
+]
+
+for (const [headers, version, fault] of cases) {
+  test(`finds ${fault ?? 'nothing wrong'} in ${JSON.stringify(headers)} of HTTP/${version}`, () => {
+    assert.equal(findFault(received(headers, version)), fault)
+  })
+}
+
+const good = ['a', 'a.example', 'a.example:8080', '10.0.0.1', '[2001:db8::1]', '[2001:db8::1]:8443', 'a_b-c', 'xn--bcher-kva.example', 'a%41', "a$&'()*+;=b"]
+const bad = ['a b', 'a\tb', 'a,b', 'user@a', 'a/b', 'a\\b', 'a?b', 'a#b', '"a"', '<a>', 'a^b', 'a`b', '{a}', 'a|b', 'a\x7f', 'ä', '\0', 'a!', 'a~b']
+
+for (const host of good) {
+  test(`takes ${host} for a name or address`, () => assert.equal(isAuthority(host), true))
+}
+
+for (const host of bad) {
+  test(`takes ${JSON.stringify(host)} for no name or address`, () => {
+    assert.equal(isAuthority(host), false)
+    assert.equal(findFault(received(['Host', host])), 'an invalid Host')
+  })
+}
