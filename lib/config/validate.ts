@@ -116,7 +116,8 @@ function meant (value: unknown, candidates: readonly unknown[]): string {
 
 function show (value: unknown): string {
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'string') return `'${value}'`
+  // A URL may hold a password; nobody wants it in a log.
+  if (typeof value === 'string') return `'${value.replace(/\/\/[^/@]*@/, '//***@')}'`
   if (value instanceof RegExp) return String(value)
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
   if (typeof value === 'object' && value !== null) return 'an object'

@@ -27,9 +27,6 @@ export interface AttemptOwner {
 /** Bytes of a body that are kept to go out in one piece; two full reads of a socket. */
 const WHOLE_LIMIT = 128 * 1024
 
-/** 1xx heads that one request may be answered with; an upstream that sends more is not well (I2 of the HTTP rules). */
-const INFORMATIONAL_LIMIT = 64
-
 /**
  * One try on one endpoint, as undici sees it. undici calls back in the async scope of whoever opened the connection, some other
  * request's; being an AsyncResource, it brings its callers back into the scope of its own exchange.
@@ -105,10 +102,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   onHeaders (statusCode: number, raw: Buffer[], resume: () => void): boolean {
     const { exchange } = this
     if (statusCode < 200) {
-      // undici takes any three digits; 099 is no interim answer, and no client could read it as one.
-      if (statusCode < 100) throw proxyError('http_protocol_error', 'responseHeaders')
-      if (++this.#informational > INFORMATIONAL_LIMIT) throw proxyError('http_protocol_error', 'responseHeaders')
-      relayInformational(statusCode, raw, exchange.reply.raw)
+      relayInformational(statusCode, ++this.#informational, raw, exchange.reply.raw)
       return true
     }
     this.headAt = performance.now()

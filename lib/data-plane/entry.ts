@@ -1,16 +1,15 @@
-import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import { type Override, ProxyExchange } from '../model/exchange.ts'
-import type { ProxyAttempt } from './attempt.ts'
 import { chooseVariant } from './canary.ts'
+import { watchClient } from './departure.ts'
 import type { Forwarder } from './forwarder.ts'
 import { parseTarget, isCleanPath } from './path-policy.ts'
 import type { Forward } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
-import { findFault } from './strictness.ts'
+import { findFault, isAuthority } from './strictness.ts'
 import { readTrace } from './transform/trace-context.ts'
 import { isLogged, takeTrace } from './request-log.ts'
 import { proxyError, toProxyError } from '../errors.ts'
@@ -41,6 +40,12 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
     if (target === null) throw invalid('the request target is not one that can be forwarded')
     exchange.path = target.path
     exchange.query = target.query
+    if (target.authority !== null) {
+      // What an absolute-form target says outranks Host, for us as for everyone behind us (RFC 9112 3.2.2).
+      if (!isAuthority(target.authority)) throw invalid('the request target has an invalid authority')
+      request.raw.headers.host = target.authority
+    }
+    hideContentType(exchange)
     return true
   } catch (error) {
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))
@@ -48,41 +53,19 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
   }
 }
 
-/** 'close' comes once, after the last byte as after a client's departure: one listener for both. */
-function watchClient (forwarder: Forwarder, exchange: ProxyExchange): void {
-  const { raw } = exchange.reply
-  let isOver = false
-  let queue: Set<() => void> | null = null
-  function onClose (): void {
-    if (isOver) return
-    isOver = true
-    if (queue !== null) queue.delete(onClose)
-    const isWhole = raw.writableFinished
-    const attempt = exchange.last as ProxyAttempt | null
-    // A connection that goes, or that others share, calls in a scope of its own, or in that of another exchange.
-    if (attempt === null || (isWhole && queue === null)) forwarder.finish(exchange, isWhole)
-    else attempt.runInAsyncScope(forwarder.finish, forwarder, exchange, isWhole)
-  }
-  raw.on('close', onClose)
-  if (raw.socket !== null) return
-  queue = queueOf(exchange.request.raw.socket)
-  queue.add(onClose)
-}
-
-const queues = new WeakMap<Socket, Set<() => void>>()
+/** As Fastify has it: anything else is answered with 415 before a parser is asked. */
+const mediaType = /^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+[ \t]*(?:;|$)/
 
 /**
- * A response that waits behind others of a pipeline has no socket yet, and is told nothing when the connection goes. One listener
- * tells all of them: the socket outlives them, and whatever they left on it.
+ * A content type that is none is no business of a proxy's: Fastify is not shown it, and the upstream gets it as it came. Only what
+ * has a body is looked at.
  */
-function queueOf (socket: Socket): Set<() => void> {
-  let queue = queues.get(socket)
-  if (queue === undefined) {
-    const waiting = queue = new Set<() => void>()
-    queues.set(socket, waiting)
-    socket.once('close', () => { for (const onClose of waiting) onClose() })
-  }
-  return queue
+function hideContentType (exchange: ProxyExchange): void {
+  const { headers, method } = exchange.request.raw
+  const type = headers['content-type']
+  if (type === undefined || method === 'GET' || method === 'HEAD' || mediaType.test(type)) return
+  exchange.hiddenContentType = type
+  delete headers['content-type']
 }
 
 function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
@@ -101,6 +84,7 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: F
   const { request, reply, route } = exchange
   try {
     if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
+    if (exchange.hiddenContentType !== null) request.raw.headers['content-type'] = exchange.hiddenContentType
     if (exchange.override !== null) applyPath(exchange, exchange.override)
     if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools.random)
     const path = rewritePath(exchange)

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyErrorLike } from '../../types/model.ts'
+import { editLocalHead } from './local-edits.ts'
 import { ProxyError } from '../errors.ts'
 
 /**
@@ -29,7 +30,18 @@ export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): v
   }
   // RFC 9112 9.3: what is left of an unread body would be taken for the next request.
   if (isBodyPending(request.raw)) reply.header('connection', 'close')
+  // A plain route has no onSend of ours, which edits such answers elsewhere.
+  if (exchange.override !== null) editSafely(exchange, error)
   reply.send(error)
+}
+
+/** The user's functions may throw here as anywhere; the answer is an error already, and stays the one it was. */
+function editSafely (exchange: ProxyExchange, error: ProxyErrorLike): void {
+  try {
+    editLocalHead(exchange, exchange.reply.code(error.statusCode))
+  } catch (err) {
+    exchange.request.log.error({ err }, 'a response edit failed')
+  }
 }
 
 /** Node calls a request complete some time after its head, also where nothing follows; so the head is asked as well. */
@@ -43,7 +55,9 @@ function isBodyPending ({ complete, httpVersionMajor, headers }: IncomingMessage
  */
 export function cutOff (raw: ServerResponse): void {
   const { socket, req } = raw
-  if (req.httpVersion === '1.0' && socket !== null && !('encrypted' in socket) && !raw.hasHeader('content-length')) socket.resetAndDestroy()
+  const isBounded = req.httpVersion !== '1.0' || raw.hasHeader('content-length')
+  // One that has been ended is beyond resetting.
+  if (!isBounded && socket !== null && socket.writable && !('encrypted' in socket)) socket.resetAndDestroy()
   raw.destroy()
 }
 

@@ -70,7 +70,6 @@ export class Forwarder implements RequestTaker, AttemptOwner {
   #shapeRequest (exchange: ProxyExchange): void {
     const outgoing = exchange.outgoing!
     const headers = copyRequestHeaders(exchange.request.headers)
-    delete headers['host'] // the endpoint's, or what a transform sets
     outgoing.headers = headers
     // A body that a preParsing hook changed, or that is not the client's, has another length.
     if (exchange.hasOwnLength) delete headers['content-length']

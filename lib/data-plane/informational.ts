@@ -1,12 +1,20 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { proxyError } from '../errors.ts'
 import { copyResponseHeaders } from './transform/hop-by-hop.ts'
+
+/** 1xx heads that one request may be answered with; an upstream that sends more is not well. */
+const LIMIT = 64
 
 /**
  * Relays a 1xx answer (RFC 9110 15.2). Node can write 103 with a Link only, so it is written as it is, and only while this
  * response has the connection to itself: behind an earlier one of a pipeline it is left out, which is always allowed. HTTP/1.0
  * knows no 1xx.
+ * @param count how many this is of its request
+ * @throws ProxyError `http_protocol_error` for one too many, or none at all
  */
-export function relayInformational (statusCode: number, raw: readonly Buffer[], response: ServerResponse): void {
+export function relayInformational (statusCode: number, count: number, raw: readonly Buffer[], response: ServerResponse): void {
+  // undici takes any three digits; 099 is no interim answer, and no client could read it as one.
+  if (statusCode < 100 || count > LIMIT) throw proxyError('http_protocol_error', 'responseHeaders')
   const { socket, req } = response
   if (statusCode === 101 || socket === null || response.headersSent || !socket.writable || req.httpVersion !== '1.1') return
   const headers = copyResponseHeaders(raw)

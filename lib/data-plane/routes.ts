@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
-import type { ResponseHead } from '../../types/options.ts'
 import { ProxyExchange } from '../model/exchange.ts'
+import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, type Gate, openExchange } from './entry.ts'
 import type { Forward } from './reply-from.ts'
 import { isSilent, traceLoggerFactory } from './request-log.ts'
@@ -42,7 +42,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: Gate, forward
     // A hook of the app answers before the exchange is opened; the edits need one for its request alone.
     const exchange = (request.proxy ?? new ProxyExchange(request, reply, gate.snapshot!.routes.get(id)!, gate.tools.now())) as ProxyExchange
     try {
-      if (!exchange.isProxied) applyLocalEdits(exchange, reply)
+      if (!exchange.isProxied) editLocalHead(exchange, reply)
     } catch (error) {
       // An edit of the user's; what answers an error thrown from here would come by here again.
       request.log.error({ err: error }, 'response edits')
@@ -83,22 +83,4 @@ function methodsOf (scope: FastifyInstance, { methods, url, isShort, options }: 
   const wantsHead = wanted.includes('GET') && !wanted.includes('HEAD') && options['exposeHeadRoute'] !== false
   const all = wantsHead && isFree('HEAD') ? [...wanted, 'HEAD'] : [...wanted]
   return isShort ? all.filter(isFree) : all
-}
-
-function applyLocalEdits (exchange: ProxyExchange, reply: FastifyReply): void {
-  // null behind a reply.proxy, which brings edits of its own or none.
-  const transforms = exchange.route.localResponseTransforms
-  if (transforms === null) return
-  const present = reply.getHeaders() as ResponseHead['headers']
-  const head: ResponseHead = { statusCode: reply.statusCode, headers: { ...present } }
-  for (const transform of transforms) transform.apply(head, exchange)
-  for (const name in present) {
-    if (head.headers[name] === undefined) reply.removeHeader(name)
-  }
-  for (const name in head.headers) {
-    if (head.headers[name] === present[name]) continue
-    // Set-Cookie would be added to, not replaced.
-    reply.removeHeader(name)
-    reply.header(name, head.headers[name])
-  }
 }

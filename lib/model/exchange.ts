@@ -58,6 +58,8 @@ export class ProxyExchange implements Exchange {
   outgoing: Outgoing | null = null
   /** Whether the body's length is not the one that the client announced. */
   hasOwnLength = false
+  /** A content type that Fastify would refuse; null where there is none. */
+  hiddenContentType: string | null = null
   /** Whether the body is an object of the code's, in JSON. */
   isJson = false
   /** Whether the Host header is the endpoint's, to be set anew for each attempt. */

@@ -6,7 +6,7 @@ import test, { type TestContext } from 'node:test'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { connect } from '../helpers/client.ts'
 import { answer, origin, refusedPort } from '../helpers/origin.ts'
-import { isAccessLine, start, type Extra, type Started } from '../helpers/proxy.ts'
+import { isAccessLine, start, type Extra, type LogLine, type Started } from '../helpers/proxy.ts'
 import type { ProxyOptions, RouteBehaviour } from '../../types/index.ts'
 
 interface Scope { id: string }
@@ -18,6 +18,8 @@ interface Scope { id: string }
 class Scoped {
   readonly storage: AsyncLocalStorage<Scope> = new AsyncLocalStorage()
   readonly seen: Map<string, Set<string>> = new Map()
+  lines: LogLine[] = []
+  readonly #bell = new EventEmitter()
 
   note (where: string, request: FastifyRequest): void {
     const id = String(request.headers['x-id'])
@@ -37,12 +39,9 @@ class Scoped {
     }
   }
 
-  lines: Record<string, unknown>[] = []
-  readonly #bell = new EventEmitter()
-
   /** Once that many exchanges are over. */
   async over (count: number): Promise<void> {
-    while (this.lines.filter((line) => isAccessLine(line as never)).length < count) await once(this.#bell, 'line', { signal: AbortSignal.timeout(5000) })
+    while (this.lines.filter(isAccessLine).length < count) await once(this.#bell, 'line', { signal: AbortSignal.timeout(5000) })
   }
 
   /** Every hook of a route, and every function of its behaviour. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect, raw, values } from '../helpers/client.ts'
-import { answer, origin, rawOrigin, speak } from '../helpers/origin.ts'
+import { answer, collectHead, origin, rawOrigin, speak } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 
 // Every byte that may stand in a value (RFC 9110 5.5): tab, visible ASCII and obs-text. Node's `write` takes one byte per character.
@@ -45,6 +45,23 @@ for (const [what, rest] of responses) {
     assert.equal(complete, true)
   })
 }
+
+test('every legal byte of a header value arrives at the client as it was sent, before there is a body', async (t) => {
+  let finish = (): void => {}
+  const upstream = await rawOrigin(t, async (socket) => {
+    await collectHead(socket)
+    socket.write(`HTTP/1.1 200 OK\r\nX-Bytes: ${value}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n`, 'latin1')
+    finish = () => { socket.write('ok') }
+  })
+  const app = await start(t, { upstream: upstream.url })
+  const client = await connect(t, app.port)
+
+  client.write('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
+  await client.until('\r\n\r\n')
+  finish()
+
+  assert.deepEqual(values((await client.response()).rawHeaders, 'x-bytes'), [value])
+})
 
 test('edits may put bytes above ASCII into a header', async (t) => {
   const upstream = await rawOrigin(t, speak('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok'))

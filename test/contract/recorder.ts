@@ -55,6 +55,12 @@ export class Recorder implements Dispatcher.DispatchHandler {
     return this
   }
 
+  /** Resolves once it was called for the last time. */
+  async ended (): Promise<this> {
+    await this.#bell.until(() => `an end, got ${this.calls.join()}`, () => this.calls.includes('onComplete') || this.calls.includes('onError'))
+    return this
+  }
+
   #note (name: Call): boolean {
     this.calls.push(name)
     this.#bell.ring()
@@ -72,8 +78,7 @@ export function dispatch (dispatcher: Dispatcher, outgoing: Outgoing, handler: D
 /** Sends and waits for the end, whichever it is. */
 export async function send (dispatcher: Dispatcher, outgoing: Outgoing = {}, handler: Recorder = new Recorder()): Promise<Recorder> {
   dispatch(dispatcher, outgoing, handler)
-  await Promise.race([handler.called('onComplete'), handler.called('onError')])
-  return handler
+  return handler.ended()
 }
 
 /** A pool with the settings of lib's, on one connection unless told otherwise. */

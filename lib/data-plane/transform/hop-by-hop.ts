@@ -20,13 +20,16 @@ const responseFields = new Set([
 /** Fields that stay whatever Connection says: they frame and address the message. */
 const protectedFields = new Set(['host', 'content-length'])
 
-/** The client's end-to-end fields. Names are lower-cased by Node. */
+/**
+ * The client's end-to-end fields, without Host, which is the endpoint's or set by a transform. Names are lower-cased by Node. What is
+ * not copied need not be deleted: an object that something was deleted from is a slow one, here and for undici after us.
+ */
 export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>): Headers {
   const headers: Headers = {}
   for (const name in received) {
     // Pseudo-fields of HTTP/2 begin with a colon; `proxy-*` is spoken to this hop.
     const first = name.charCodeAt(0)
-    if (first === 0x3a || requestFields.has(name) || (first === 0x70 && name.startsWith('proxy-'))) continue
+    if (first === 0x3a || requestFields.has(name) || (first === 0x70 && name.startsWith('proxy-')) || name === 'host') continue
     headers[name] = received[name]!
   }
   if (received['transfer-encoding'] !== undefined) delete headers['content-length']

@@ -1,0 +1,44 @@
+import type { Socket } from 'node:net'
+import type { ProxyExchange } from '../model/exchange.ts'
+import type { ProxyAttempt } from './attempt.ts'
+import type { Forwarder } from './forwarder.ts'
+
+/**
+ * Tells the forwarder when the client's side of an exchange is over. 'close' comes once, after the last byte as after a client's
+ * departure: one listener for both.
+ */
+export function watchClient (forwarder: Forwarder, exchange: ProxyExchange): void {
+  const { raw } = exchange.reply
+  let isOver = false
+  let queue: Set<() => void> | null = null
+  function onClose (): void {
+    if (isOver) return
+    isOver = true
+    if (queue !== null) queue.delete(onClose)
+    const isWhole = raw.writableFinished
+    const attempt = exchange.last as ProxyAttempt | null
+    // A connection that goes, or that others share, calls in a scope of its own, or in that of another exchange.
+    if (attempt === null || (isWhole && queue === null)) forwarder.finish(exchange, isWhole)
+    else attempt.runInAsyncScope(forwarder.finish, forwarder, exchange, isWhole)
+  }
+  raw.on('close', onClose)
+  if (raw.socket !== null) return
+  queue = queueOf(exchange.request.raw.socket)
+  queue.add(onClose)
+}
+
+const queues = new WeakMap<Socket, Set<() => void>>()
+
+/**
+ * A response that waits behind others of a pipeline has no socket yet, and is told nothing when the connection goes. One listener
+ * tells all of them: the socket outlives them, and whatever they left on it.
+ */
+function queueOf (socket: Socket): Set<() => void> {
+  let queue = queues.get(socket)
+  if (queue === undefined) {
+    const waiting = queue = new Set<() => void>()
+    queues.set(socket, waiting)
+    socket.once('close', () => { for (const onClose of waiting) onClose() })
+  }
+  return queue
+}

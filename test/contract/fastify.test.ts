@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Readable } from 'node:stream'
+import test, { type TestContext } from 'node:test'
+import cors from '@fastify/cors'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import { connect, request } from '../helpers/client.ts'
+import { Bell } from '../helpers/until.ts'
+
+/*
+ * What lib leans on in Fastify; an update that breaks one of these says so here by its name. What happens to a response is in
+ * fastify-reply.test.ts.
+ */
+
+async function listening (t: TestContext, set: (app: FastifyInstance) => void | Promise<void>, options: FastifyServerOptions = {}): Promise<{ app: FastifyInstance, url: string, port: number }> {
+  const app = Fastify(options) as FastifyInstance
+  t.after(() => app.close())
+  await set(app)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as { port: number }
+  return { app, port, url: `http://127.0.0.1:${port}` }
+}
+
+test('its own error handler is called defaultErrorHandler, in every scope, until an app sets one', async () => {
+  const app = Fastify()
+  const names: string[] = [app.errorHandler.name]
+  app.register(async (scope) => { names.push(scope.errorHandler.name) })
+  app.register(async (scope) => {
+    scope.setErrorHandler(function ofTheApp () {})
+    scope.register(async (inner) => { names.push(inner.errorHandler.name) })
+  })
+
+  await app.ready()
+
+  assert.equal(names[0], 'defaultErrorHandler')
+  assert.equal(names[1], 'defaultErrorHandler')
+  assert.notEqual(names[2], 'defaultErrorHandler')
+})
+
+test('what an error handler throws goes to that of the scope around it', async (t) => {
+  const { url } = await listening(t, (app) => {
+    app.setErrorHandler((error, _request, reply) => { reply.code(418).send(`outer: ${(error as Error).message}`) })
+    app.register(async (scope) => {
+      scope.setErrorHandler((error) => { throw error })
+      scope.get('/', async () => { throw new Error('no') })
+    })
+  })
+
+  assert.equal((await request(url)).body, 'outer: no')
+})
+
+const peers: { trustProxy: boolean | string, chain: string | null, length: number | undefined }[] = [
+  { trustProxy: false, chain: '10.0.0.1', length: undefined },
+  { trustProxy: '10.9.9.9', chain: '10.0.0.1', length: 1 },
+  { trustProxy: '127.0.0.1', chain: '10.0.0.1', length: 2 },
+  { trustProxy: true, chain: '10.0.0.1, 10.0.0.2', length: 3 },
+  { trustProxy: true, chain: null, length: 1 }
+]
+
+for (const { trustProxy, chain, length } of peers) {
+  test(`request.ips has ${length ?? 'nobody'} in it with trustProxy ${String(trustProxy)} and ${chain === null ? 'no X-Forwarded-For' : chain}`, async (t) => {
+    let ips: string[] | undefined
+    const { url } = await listening(t, (app) => { app.get('/', async (request) => { ips = request.ips }) }, { trustProxy })
+
+    await request(url, { headers: chain === null ? {} : { 'x-forwarded-for': chain } })
+
+    assert.equal(ips?.length, length)
+    // The peer comes first.
+    if (ips !== undefined) assert.match(ips[0]!, /127\.0\.0\.1$/)
+  })
+}
+
+test('on closing, preClose runs before the server is closed, onClose after its last exchange', async (t) => {
+  const events: string[] = []
+  let finish = (): void => {}
+  const { app, url } = await listening(t, (app) => {
+    app.addHook('preClose', async () => { events.push(`preClose, listening: ${app.server.listening}`) })
+    app.addHook('onClose', async () => { events.push(`onClose, listening: ${app.server.listening}`) })
+    app.addHook('onResponse', async () => { events.push('answered') })
+    app.get('/', (_request, reply) => { finish = () => { reply.send('late') } })
+  })
+
+  const pending = request(url)
+  await once(app.server, 'request')
+  const closing = app.close()
+  await new Promise((resolve) => setImmediate(resolve))
+  finish()
+  await Promise.all([pending, closing])
+
+  assert.deepEqual(events, ['preClose, listening: true', 'answered', 'onClose, listening: false'])
+})
+
+test('asks a route for the logger of a request before there is a request, with bindings that it may add to', async (t) => {
+  const lines: string[] = []
+  const { url } = await listening(t, (app) => {
+    app.route({
+      method: 'GET',
+      url: '/',
+      childLoggerFactory (logger, bindings, options, raw) {
+        bindings['trace_id'] = raw.headers['x-trace']
+        return logger.child(bindings, options)
+      },
+      handler: async (request) => { request.log.info('mine') }
+    })
+    app.get('/other', async (request) => { request.log.info('other') })
+  }, { logger: { stream: { write: (line: string) => { lines.push(line) } } } })
+
+  await request(url, { headers: { 'x-trace': 'abc' } })
+  await request(`${url}/other`, { headers: { 'x-trace': 'abc' } })
+
+  const traces = (message: string) => lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === message).map((line) => [line['trace_id'], typeof line['reqId']])
+  assert.deepEqual(traces('mine'), [['abc', 'string']])
+  assert.deepEqual(traces('other'), [[undefined, 'string']])
+})
+
+test('a logger that writes nothing is its own child, and one that writes is not', () => {
+  const isSilent = (log: FastifyBaseLogger): boolean => log.child({}) === log
+
+  assert.equal(isSilent(Fastify().log), true)
+  assert.equal(isSilent(Fastify({ logger: false }).log), true)
+  assert.equal(isSilent(Fastify({ logger: { level: 'info', stream: { write () {} } } }).log), false)
+  assert.equal(isSilent(Fastify({ logger: { level: 'silent' } }).log), false)
+})
+
+test('the logger of a request can be replaced, for its reply too', async (t) => {
+  const lines: string[] = []
+  const { url } = await listening(t, (app) => {
+    app.get('/', {
+      onRequest: async (request, reply) => { request.log = reply.log = request.log.child({ added: 1 }) }
+    }, async (request, reply) => {
+      request.log.info('by request')
+      reply.log.info('by reply')
+    })
+  }, { logger: { stream: { write: (line: string) => { lines.push(line) } } } })
+
+  await request(url)
+
+  assert.deepEqual(lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.startsWith('by')).map(({ added }) => added), [1, 1])
+})
+
+test('hasRoute finds the OPTIONS * of @fastify/cors as /*, and as nothing else', async () => {
+  const app = Fastify()
+  await app.register(cors)
+
+  assert.equal(app.hasRoute({ method: 'OPTIONS', url: '/*' }), true)
+  assert.equal(app.hasRoute({ method: 'OPTIONS', url: '/api/*' }), false)
+  assert.equal(app.hasRoute({ method: 'GET', url: '/*' }), false)
+})
+
+test('hasRoute tells routes apart by their constraints', async () => {
+  const app = Fastify()
+  app.get('/', { constraints: { host: 'a.test' } }, async () => 'a')
+
+  assert.equal(app.hasRoute({ method: 'GET', url: '/', constraints: { host: 'a.test' } }), true)
+  assert.equal(app.hasRoute({ method: 'GET', url: '/', constraints: { host: 'b.test' } }), false)
+  assert.equal(app.hasRoute({ method: 'GET', url: '/', constraints: {} }), false)
+})
+
+test('a route that cannot be is refused at once, by what route() throws', () => {
+  const app = Fastify()
+  app.get('/x', async () => 'x')
+
+  assert.throws(() => app.get('/x', async () => 'again'), { code: 'FST_ERR_DUPLICATED_ROUTE' })
+  assert.throws(() => app.route({ method: 'NONSENSE', url: '/y', handler: async () => 'y' }), /NONSENSE method is not supported/)
+})
+
+for (const [what, init] of Object.entries({
+  'a body of any type': { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"a":' },
+  'a body without a type': { method: 'PUT', body: 'text' },
+  'a chunked body': { method: 'PATCH', headers: { 'content-type': 'text/plain' }, body: Readable.from(['te', 'xt']) }
+})) {
+  test(`a parser for '*' gives ${what} to the request as the raw stream, unread`, async (t) => {
+    const { url } = await listening(t, (app) => {
+      app.removeAllContentTypeParsers()
+      app.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
+      app.all('/', async (request) => ({ isRaw: request.body === request.raw, flows: request.raw.readableFlowing }))
+    })
+
+    const { body } = await request(url, init)
+
+    assert.deepEqual(JSON.parse(body), { isRaw: true, flows: null })
+  })
+}
+
+test('the body of a GET is left alone, and request.body undefined', async (t) => {
+  const { url } = await listening(t, (app) => {
+    app.get('/', async (request: FastifyRequest) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request.raw) chunks.push(chunk as Buffer)
+      return { body: typeof request.body, read: Buffer.concat(chunks).toString() }
+    })
+  })
+
+  const { body } = await request(url, { headers: { 'content-type': 'text/plain', 'content-length': '4' }, body: 'text' })
+
+  assert.deepEqual(JSON.parse(body), { body: 'undefined', read: 'text' })
+})
+
+test('a response that waits for others of its connection has no socket yet, its request has', async (t) => {
+  const sockets: boolean[][] = []
+  const bell = new Bell()
+  let finish = (): void => {}
+  const { port } = await listening(t, (app) => {
+    app.get('/:n', (request, reply) => {
+      sockets.push([reply.raw.socket !== null, request.raw.socket !== null])
+      if (sockets.length === 1) finish = () => { reply.send('first') }
+      else reply.send('second')
+      bell.ring()
+    })
+  })
+  const client = await connect(t, port)
+
+  client.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n')
+  await bell.until('both requests', () => sockets.length === 2)
+  finish()
+  await client.until('second')
+
+  assert.deepEqual(sockets, [[true, true], [false, true]])
+})
