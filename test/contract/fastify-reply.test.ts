@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
-import type { ServerResponse } from 'node:http'
+import { ServerResponse } from 'node:http'
 import test, { type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { connect, request } from '../helpers/client.ts'
@@ -57,7 +57,7 @@ test('a buffer with a content type goes out as it is, its length with it', async
   assert.deepEqual([headers['content-type'], headers['content-length'], body], ['application/json', '5', '{"a":'])
 })
 
-test('the headers of a stream are on the response before it is piped into it, and not yet sent', async (t) => {
+test('a stream is piped into the raw response, with nobody listening to it, once the headers are there and before they are sent', async (t) => {
   const seen: unknown[] = []
   class Watched extends Readable {
     override _read (): void {
@@ -66,16 +66,38 @@ test('the headers of a stream are on the response before it is piped into it, an
     }
 
     override pipe<T extends NodeJS.WritableStream> (destination: T, options?: { end?: boolean }): T {
-      const { headersSent } = destination as unknown as ServerResponse
-      seen.push((destination as unknown as ServerResponse).getHeader('x-a'), (destination as unknown as ServerResponse).statusCode, headersSent)
+      assert.ok(destination instanceof ServerResponse)
+      seen.push(destination.getHeader('x-a'), destination.statusCode, destination.headersSent, this.listenerCount('data'), options?.end)
       return super.pipe(destination, options)
     }
   }
   const { url } = await answering(t, (reply) => { reply.code(202).header('x-a', '1').send(new Watched()) })
 
   assert.equal((await request(url)).body, 'a')
-  assert.deepEqual(seen, ['1', 202, false])
+  assert.deepEqual(seen, ['1', 202, false, 0, undefined])
 })
+
+// Not Fastify's doing but that of node:http underneath.
+for (const [how, bytes] of [['an empty write', 'x: \xe4'], ['flushHeaders', 'x: \xc3\xa4']] as const) {
+  test(`the head goes out at once with ${how}, a byte above ASCII in it as ${bytes.length - 3}`, async (t) => {
+    let end = (): void => {}
+    const { port } = await answering(t, (reply) => {
+      reply.hijack()
+      reply.raw.writeHead(200, { x: '\xe4', 'content-length': '2' })
+      if (how === 'flushHeaders') reply.raw.flushHeaders()
+      else reply.raw.write(new Uint8Array(0))
+      end = () => { reply.raw.end('ok') }
+    })
+    const client = await connect(t, port)
+
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await client.until('\r\n\r\n')
+    assert.ok(client.received.includes(`\r\n${bytes}\r\n`, 0, 'latin1'), client.received.toString('latin1'))
+    end()
+
+    assert.equal((await client.response()).body.toString(), 'ok')
+  })
+}
 
 test('a stream that fails behind the head takes the client\'s connection with it', async (t) => {
   const { port } = await answering(t, (reply) => {
@@ -130,7 +152,7 @@ test('Set-Cookie is added to by header(), every other is replaced', async (t) =>
 })
 
 test('a handler that returns nothing leaves the reply to whoever sends it', async (t) => {
-  const { url } = await answering(t, (reply) => { setTimeout(() => { reply.send('late') }, 5) })
+  const { url } = await answering(t, (reply) => { setImmediate(() => { reply.send('late') }) })
 
   assert.equal((await request(url)).body, 'late')
 })

@@ -1,5 +1,6 @@
+import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { Client, Pool, type Dispatcher } from 'undici'
+import { buildConnector, Client, Pool, type Dispatcher } from 'undici'
 import { Bell } from '../helpers/until.ts'
 
 type Call = 'onConnect' | 'onRequestSent' | 'onHeaders' | 'onData' | 'onComplete' | 'onError'
@@ -79,6 +80,17 @@ export function dispatch (dispatcher: Dispatcher, outgoing: Outgoing, handler: D
 export async function send (dispatcher: Dispatcher, outgoing: Outgoing = {}, handler: Recorder = new Recorder()): Promise<Recorder> {
   dispatch(dispatcher, outgoing, handler)
   return handler.ended()
+}
+
+/** A connector that remembers its sockets, in the order they were connected. */
+export function remembering (sockets: Socket[]): buildConnector.connector {
+  const connect = buildConnector({ timeout: 0 })
+  return function connectAndRemember (options, callback) {
+    connect(options, function remember (...result: Parameters<buildConnector.Callback>) {
+      if (result[1] !== null) sockets.push(result[1])
+      callback(...result)
+    } as buildConnector.Callback)
+  }
 }
 
 /** A pool with the settings of lib's, on one connection unless told otherwise. */

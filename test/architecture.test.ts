@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import test from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { join, posix } from 'node:path'
+import { canarySchema, endpointSchema, routeSchema, upstreamSchema } from '../lib/config/schema.ts'
+import { balancers } from '../lib/data-plane/balancer/index.ts'
+import { poolSchema } from '../lib/data-plane/pool/index.ts'
+import type { OptionSchema } from '../types/policy.ts'
+
+/*
+ * The rules of docs/architecture.md, held against the sources. From dist/test, where this runs, to the root.
+ */
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+interface Import {
+  /** From the root: `lib/errors.ts`, or the name of a package. */
+  from: string
+  isType: boolean
+}
+
+interface Source {
+  /** From the root, with slashes. */
+  path: string
+  text: string
+  imports: Import[]
+}
+
+function read (folder: string): Source[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((name) => posix.join(folder, name.replaceAll('\\', '/')))
+    .filter((path) => path.endsWith('.ts'))
+    .sort()
+    .map((path) => {
+      const text = readFileSync(join(root, path), 'utf8')
+      return { path, text, imports: importsOf(path, text) }
+    })
+}
+
+function importsOf (path: string, text: string): Import[] {
+  const found: Import[] = []
+  for (const [, what = '', specifier] of text.matchAll(/^(?:import|export)\b(?:([^'"=;]*?)\bfrom)? '([^']+)'$/gm)) {
+    const from = specifier!.startsWith('.') ? posix.join(posix.dirname(path), specifier!) : specifier!
+    // `import type …`, `export type …`, or braces in which every name is a type.
+    const names = /^\s*\{([^}]*)\}\s*$/.exec(what)?.[1]?.split(',').map((name) => name.trim()).filter((name) => name !== '') ?? []
+    const isType = what.trimStart().startsWith('type ') || (names.length > 0 && names.every((name) => name.startsWith('type ')))
+    found.push({ from, isType })
+  }
+  return found
+}
+
+const types = read('types')
+const lib = read('lib')
+
+/** What may import what of ours, by how a path begins; the first entry that fits a file is its own. */
+const rules: { of: string, may: string[], mayTypes?: string[] }[] = [
+  { of: 'types/', may: ['types/'] },
+  { of: 'lib/errors.ts', may: ['types/'] },
+  { of: 'lib/version.ts', may: [] },
+  { of: 'lib/model/', may: ['types/', 'lib/model/', 'lib/errors.ts'] },
+  { of: 'lib/observe/', may: ['types/', 'lib/model/', 'lib/errors.ts'] },
+  { of: 'lib/data-plane/transform/index.ts', may: ['types/', 'lib/data-plane/transform/'], mayTypes: ['lib/config/normalize.ts'] },
+  { of: 'lib/data-plane/', may: ['types/', 'lib/model/', 'lib/errors.ts', 'lib/data-plane/'] },
+  {
+    of: 'lib/config/',
+    may: [
+      'types/', 'lib/model/', 'lib/errors.ts', 'lib/config/',
+      'lib/data-plane/balancer/index.ts', 'lib/data-plane/pool/index.ts', 'lib/data-plane/retry/index.ts', 'lib/data-plane/transform/index.ts',
+      'lib/data-plane/route-path.ts', 'lib/data-plane/cookie.ts'
+    ],
+    mayTypes: ['lib/data-plane/transform/location.ts']
+  },
+  { of: 'lib/gateway.ts', may: ['types/', 'lib/config/', 'lib/data-plane/', 'lib/model/', 'lib/errors.ts'] },
+  { of: 'lib/plugin.ts', may: ['types/', 'lib/gateway.ts', 'lib/data-plane/', 'lib/observe/', 'lib/version.ts'] },
+  { of: 'lib/cli', may: ['types/', 'lib/cli/', 'lib/plugin.ts', 'lib/config/validate.ts', 'lib/errors.ts', 'lib/version.ts'] },
+  { of: 'lib/index.ts', may: ['types/', 'lib/plugin.ts', 'lib/errors.ts'] }
+]
+
+for (const rule of rules) {
+  test(`${rule.of} imports ${rule.may.length === 0 ? 'nothing of ours' : `nothing of ours but ${rule.may.join(', ')}`}`, () => {
+    const files = [...types, ...lib].filter(({ path }) => rules.find(({ of }) => path.startsWith(of)) === rule)
+    assert.ok(files.length > 0, 'there is no such file any more: the rule can go')
+    const broken = files.flatMap(({ path, imports }) => imports
+      .filter(({ from }) => from.startsWith('lib/') || from.startsWith('types/'))
+      .filter(({ from, isType }) => ![...rule.may, ...(isType ? rule.mayTypes ?? [] : [])].some((allowed) => from.startsWith(allowed)))
+      .map(({ from }) => `${path} → ${from}`))
+    assert.deepEqual(broken, [])
+  })
+}
+
+test('every file is under one of these rules', () => {
+  assert.deepEqual([...types, ...lib].filter(({ path }) => !rules.some(({ of }) => path.startsWith(of))).map(({ path }) => path), [])
+})
+
+test('what is imported is there: the rules read import lines as they are written', () => {
+  const all = [...types, ...lib]
+  const imports = all.flatMap(({ path, imports }) => imports.map(({ from }) => ({ path, from }))).filter(({ from }) => /^(lib|types)\//.test(from))
+  assert.deepEqual(imports.filter(({ from }) => !existsSync(join(root, from))), [])
+  // As many as there are lines that name a file.
+  assert.equal(imports.length, all.reduce((sum, { text }) => sum + [...text.matchAll(/'\.{1,2}\/[^']+\.ts'/g)].length, 0))
+})
+
+test('no module depends on itself by way of others', () => {
+  const byPath = new Map(lib.map((source) => [source.path, source]))
+  const done = new Set<string>()
+  const cycles: string[] = []
+  function visit (path: string, way: string[]): void {
+    if (way.includes(path)) cycles.push([...way.slice(way.indexOf(path)), path].join(' → '))
+    if (way.includes(path) || done.has(path)) return
+    for (const { from, isType } of byPath.get(path)?.imports ?? []) {
+      if (!isType) visit(from, [...way, path])
+    }
+    done.add(path)
+  }
+  for (const { path } of lib) visit(path, [])
+
+  assert.deepEqual(cycles, [])
+})
+
+/** Packages that are known in one place only; their types may be named elsewhere. */
+const known: Record<string, string> = {
+  '@fastify/reply-from': 'lib/data-plane/reply-from.ts',
+  '@opentelemetry/api': 'lib/observe/tracing.ts',
+  '@fastify/error': 'lib/errors.ts',
+  'fastify-plugin': 'lib/plugin.ts',
+  ajv: 'lib/config/validate.ts',
+  undici: 'lib/data-plane/pool/'
+}
+
+for (const [name, place] of Object.entries(known)) {
+  test(`${name} is used in ${place} alone`, () => {
+    const users = lib.filter(({ imports }) => imports.some(({ from, isType }) => from === name && !isType)).map(({ path }) => path)
+    assert.ok(users.length > 0)
+    assert.deepEqual(users.filter((path) => !path.startsWith(place)), [])
+  })
+}
+
+test('every package that is imported is a dependency, and every dependency is imported', () => {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, Record<string, string>>
+  const imported = new Set([...types, ...lib].flatMap(({ imports }) => imports.map(({ from }) => from)).filter((from) => !/^(lib|types|node:)/.test(from)))
+
+  assert.deepEqual([...imported].sort(), Object.keys({ ...dependencies, ...peerDependencies }).sort())
+})
+
+test('no file of lib is longer than 300 lines', () => {
+  assert.deepEqual(lib.map(({ path, text }) => [path, text.split('\n').length - 1] as const).filter(([, lines]) => lines > 300), [])
+})
+
+// docs/architecture.md, Vocabulary.
+const forbidden = new Set([
+  'cluster', 'backend', 'server', 'host', 'target', 'peer', 'node', 'service', 'destination', 'middleware', 'filter', 'interceptor', 'handler',
+  'context', 'manager', 'helper', 'helpers', 'util', 'utils'
+])
+/** Words of others for what is theirs: the Host header, W3C's trace context, RFC 9112's request target, the peer of a connection. */
+const theirs = new Set(['host.ts', 'SetHost', 'trace-context.ts', 'TraceContext', 'Target', 'parseTarget'])
+
+test('names of files and exports are in the words of the vocabulary', () => {
+  const names = [...types, ...lib].flatMap(({ path, text }) => [
+    ...path.split('/').slice(1),
+    ...Array.from(text.matchAll(/^export (?:default )?(?:async )?(?:abstract )?(?:const|let|function|class|interface|type|enum) (\w+)/gm), ([, name]) => name!)
+  ])
+  const wrong = names.filter((name) => !theirs.has(name) && name.replace(/\.ts$/, '').split(/[-_]|(?<=[a-z0-9])(?=[A-Z])/).some((word) => forbidden.has(word.toLowerCase())))
+
+  assert.deepEqual(wrong, [])
+  assert.deepEqual([...theirs].filter((name) => !names.includes(name)), [], 'exceptions that nobody needs')
+})
+
+test('every file of lib and types stands in the layout of docs/architecture.md', () => {
+  const layout = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
+
+  assert.deepEqual([...types, ...lib].map(({ path }) => path).filter((path) => !layout.includes(` ${posix.basename(path)}`)), [])
+})
+
+for (const name of balancers.keys()) {
+  test(`the balancer ${name} has a file of its own, and a test`, () => {
+    assert.ok(existsSync(join(root, `lib/data-plane/balancer/${name}.ts`)))
+    assert.ok(existsSync(join(root, `test/lib/data-plane/balancer/${name}.test.ts`)))
+  })
+}
+
+const option = propertiesOf('types/options.ts')
+
+/** Each property of each interface of a file, with the `@default` of its comment. */
+function propertiesOf (path: string): Map<string, Map<string, string | null>> {
+  const result = new Map<string, Map<string, string | null>>()
+  const { text } = types.find((source) => source.path === path)!
+  for (const [, name, body] of text.matchAll(/^export interface (\w+)[^{\n]*\{\n(.*?)^\}/gms)) {
+    const properties = new Map<string, string | null>()
+    for (const [, comment = '', property] of body!.matchAll(/((?:^ {2}\/?\*.*\n|^ {3}\*.*\n)*)^ {2}(\w+)\??:/gm)) {
+      properties.set(property!, /@default (.*)/.exec(comment)?.[1]?.trim() ?? null)
+    }
+    result.set(name!, properties)
+  }
+  return result
+}
+
+const properties = (schema: OptionSchema): Record<string, OptionSchema> => schema['properties'] as Record<string, OptionSchema>
+
+/** Which schema checks what a type promises; keys that Fastify or the one-line form brings are left out. */
+const checked: Record<string, OptionSchema> = {
+  UpstreamOptions: upstreamSchema,
+  EndpointOptions: endpointSchema,
+  PoolOptions: poolSchema,
+  TlsOptions: properties(poolSchema)['tls']!,
+  CanaryOptions: canarySchema,
+  TimeoutOptions: properties(routeSchema)['timeouts']!,
+  HeaderEdits: properties(properties(routeSchema)['headers']!)['request']!
+}
+
+for (const [name, schema] of Object.entries({ ...checked, RouteBehaviour: behaviourOf(routeSchema) })) {
+  test(`${name} has the keys that its schema takes`, () => {
+    assert.deepEqual([...option.get(name)!.keys()].sort(), Object.keys(properties(schema)).sort())
+  })
+
+  test(`every default of ${name} stands in its comment, and is the one that is meant`, () => {
+    const defaults = Object.entries(properties(schema)).filter(([, { default: value }]) => value !== undefined && typeof value !== 'object')
+    const documented = [...option.get(name)!].filter(([key]) => defaults.some(([other]) => other === key)).map(([key, text]) => [key, text])
+
+    assert.deepEqual(Object.fromEntries(documented), Object.fromEntries(defaults.map(([key, { default: value }]) => [key, typeof value === 'string' ? `'${value}'` : String(value)])))
+  })
+}
+
+function behaviourOf (schema: OptionSchema): OptionSchema {
+  const { url, method, upstream, rewritePrefix, ...behaviour } = properties(schema)
+  return { properties: behaviour }
+}
