@@ -171,10 +171,32 @@ test('every file of lib and types stands in the layout of docs/architecture.md',
   assert.deepEqual([...types, ...lib].map(({ path }) => path).filter((path) => !layout.includes(` ${posix.basename(path)}`)), [])
 })
 
+const tests = read('test').filter(({ path }) => path.endsWith('.test.ts'))
+
 for (const name of balancers.keys()) {
-  test(`the balancer ${name} has a file of its own, and a test`, () => {
+  test(`the balancer ${name} has a file of its own, and a test that names it`, () => {
     assert.ok(existsSync(join(root, `lib/data-plane/balancer/${name}.ts`)))
-    assert.ok(existsSync(join(root, `test/lib/data-plane/balancer/${name}.test.ts`)))
+    assert.ok(tests.some(({ path, text }) => path.endsWith(`/balancer/${name}.test.ts`) || new RegExp(`test\\([\`'][^\`'\\n]*\\b${name}\\b`).test(text)))
+  })
+}
+
+/** What the unit tests of a module are called: after it, or after it and a part of it. */
+function isTestOf (test: string, path: string): boolean {
+  const name = path.replace(/\.ts$/, '')
+  return test === `test/${name}.test.ts` || (test.startsWith(`test/${name}-`) && !test.slice(`test/${name}-`.length).includes('/'))
+}
+
+test('every unit test is of a module that is there', () => {
+  const units = tests.map(({ path }) => path).filter((path) => path.startsWith('test/lib/'))
+  assert.deepEqual(units.filter((unit) => !lib.some(({ path }) => isTestOf(unit, path))), [])
+})
+
+// The rest of lib is what only sockets can show: test/behaviour.
+for (const folder of ['lib/config/', 'lib/model/', 'lib/errors.ts', 'lib/version.ts']) {
+  test(`every module of ${folder} has unit tests`, () => {
+    const modules = lib.map(({ path }) => path).filter((path) => path.startsWith(folder))
+    assert.ok(modules.length > 0)
+    assert.deepEqual(modules.filter((path) => !tests.some((unit) => isTestOf(unit.path, path))), [])
   })
 }
 

@@ -1,4 +1,4 @@
-import { context, createContextKey, propagation, ROOT_CONTEXT, type Context, type Link, type Span, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
+import { context, createContextKey, isSpanContextValid, propagation, ROOT_CONTEXT, type Context, type Link, type Span, type SpanContext, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
 import type { Dispatcher } from 'undici'
 import type { Attempt } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
@@ -37,11 +37,13 @@ export class Tracing {
   follow (exchange: ProxyExchange): void {
     const { request } = exchange
     const active = context.active()
-    const parent = trace.getSpan(active) === undefined ? propagation.extract(ROOT_CONTEXT, request.headers) : active
+    const isActive = trace.getSpan(active) !== undefined
+    const parent = isActive ? active : propagation.extract(ROOT_CONTEXT, request.headers)
     this.#traced.set(exchange, { span: null, parent })
     const spanContext = trace.getSpanContext(parent)
-    if (spanContext === undefined) return
-    exchange.trace = { traceId: spanContext.traceId, spanId: spanContext.spanId, flags: '00', state: null }
+    // A caller who is not followed has no say in our lines either.
+    if (spanContext === undefined || (!isActive && exchange.isTraceRestarted)) return
+    exchange.trace = placeOf(spanContext)
   }
 
   /** Begins the span of an attempt and puts its context into the headers. */
@@ -56,6 +58,7 @@ export class Tracing {
     const span = this.#tracer.startSpan(method, { kind: SpanKind.CLIENT, links, attributes: { 'http.request.method': method, 'url.scheme': 'http' } }, parent)
     if (attempt > 1) span.setAttribute('http.request.resend_count', attempt - 1)
     traced.span = span
+    if (exchange.trace === null) enter(exchange, span.spanContext())
     for (const field of this.#fields) delete headers[field]
     if (exchange.isTraceRestarted) delete headers['baggage']
     propagation.inject(trace.setSpan(parent, span), headers)
@@ -108,6 +111,19 @@ export class Tracing {
     traced.span.end()
     traced.span = null
   }
+}
+
+function placeOf ({ traceId, spanId }: SpanContext): ProxyExchange['trace'] {
+  return { traceId, spanId, flags: '00', state: null }
+}
+
+/** With nobody to follow, the trace begins with the first attempt: the exchange's lines have its ids from here on. */
+function enter (exchange: ProxyExchange, spanContext: SpanContext): void {
+  // A propagator without a tracer: spans that are none.
+  if (!isSpanContextValid(spanContext)) return
+  const { request, reply } = exchange
+  exchange.trace = placeOf(spanContext)
+  request.log = reply.log = request.log.child({ trace_id: spanContext.traceId, span_id: spanContext.spanId })
 }
 
 /** A new trace that says which one it came from. */

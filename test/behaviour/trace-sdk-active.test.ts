@@ -85,6 +85,33 @@ test('without an active span the lines carry the ids of the caller', async (t) =
   assert.deepEqual([line['trace_id'], line['span_id']], [traceId, '00f067aa0ba902b7'])
 })
 
+for (const [what, options, headers] of [
+  ['without anybody to follow', {}, {}],
+  ['with a caller who is not followed', { trace: 'restart' as const }, { traceparent: `00-${traceId}-00f067aa0ba902b7-01` }]
+] as const) {
+  test(`${what} the lines have the ids of the trace that begins here, from where it begins`, async (t) => {
+    const upstream = await origin(t, answer(200))
+    const app = await start(t, {
+      upstream: upstream.url,
+      ...options,
+      preHandler: async (request) => { request.log.info('before') },
+      onSend: async (request, reply) => {
+        request.log.info('by request')
+        reply.log.info('by reply')
+      }
+    })
+
+    await app.get('/x', headers)
+    const before = await app.line('before')
+    const lines = [await app.line('by request'), await app.line('by reply'), await app.line()]
+
+    const [span] = await spans.until(1)
+    const ids = span!.spanContext()
+    assert.equal(before['trace_id'], undefined)
+    for (const line of lines) assert.deepEqual([line['trace_id'], line['span_id']], [ids.traceId, ids.spanId], line.msg)
+  })
+}
+
 test('code of the app runs in the context of its own request, also behind the answer of an upstream', async (t) => {
   const upstream = await origin(t, drip(['a', 'b'], 5))
   const seen: [string, boolean][] = []

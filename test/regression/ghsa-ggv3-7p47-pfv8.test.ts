@@ -24,7 +24,7 @@ for (const method of ['DELETE', 'OPTIONS', 'GET', 'POST', 'PUT', 'PATCH', 'SEARC
       const body = framing === 'chunked' ? `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n` : smuggled
       const header = framing === 'chunked' ? 'Transfer-Encoding: chunked' : `Content-Length: ${smuggled.length}`
 
-      client.write(`${method} /x HTTP/1.1\r\nHost: proxy.test\r\n${header}\r\n\r\n${body}GET /next HTTP/1.1\r\nHost: proxy.test\r\n\r\n`)
+      client.write(`${method} /x HTTP/1.1\r\nHost: proxy.test\r\nContent-Type: text/plain\r\n${header}\r\n\r\n${body}GET /next HTTP/1.1\r\nHost: proxy.test\r\n\r\n`)
       const first = await client.response()
       const second = await client.response()
 
