@@ -84,6 +84,8 @@ export class ResponseBody extends Readable {
    */
   override pipe<T extends NodeJS.WritableStream> (destination: T, options?: { end?: boolean }): T {
     if (!(destination instanceof ServerResponse)) return super.pipe(destination, options)
+    // Broke while a hook held the head back: nothing is out yet, and Fastify, which waits for this stream, can still answer with the error.
+    if (this.destroyed) return destination
     // Held is what nobody has read: no hook has touched it.
     if (options?.end === false || this.#held === null || this.listenerCount('data') > 0) super.pipe(destination, options)
     else this.#goStraight(destination)

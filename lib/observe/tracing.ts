@@ -73,7 +73,7 @@ export class Tracing {
       const url = new URL(endpoint.origin) // once per attempt, and only when it is traced
       span.setAttributes({
         'url.scheme': url.protocol.slice(0, -1),
-        'server.address': url.hostname,
+        'server.address': url.hostname.replace(/^\[|\]$/g, ''),
         'server.port': Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
         'url.full': endpoint.origin + options.path.split('?', 1)[0]!,
         'sluice.route': exchange.route.id,

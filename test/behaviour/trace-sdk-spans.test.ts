@@ -66,6 +66,15 @@ test('the span names the method that is sent, not the one that came', async (t) 
   assert.deepEqual([span!.name, span!.attributes['http.request.method'], upstream.requests[0]!.method], ['DELETE', 'DELETE', 'DELETE'])
 })
 
+test('an address of version 6 is named without its brackets', async (t) => {
+  const app = await start(t, { upstream: `http://[::1]:${await refusedPort()}` })
+
+  await app.get('/x')
+  const [span] = await spans.until(1)
+
+  assert.equal(span!.attributes['server.address'], '::1')
+})
+
 test('an attempt that is made again is a second span, beside the first', async (t) => {
   const upstream = await origin(t, answer(200, 'ok'))
   const sick = `http://127.0.0.1:${await refusedPort()}`
