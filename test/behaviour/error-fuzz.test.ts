@@ -145,8 +145,9 @@ test('nothing that a client sends throws out of the proxy, stops it, or reaches 
   await all(plan(() => mutated(oneOf(requests))), (saying) => say(t, proxy, saying))
 
   await assertWell(proxy, escaped)
-  // Requests are given up in the middle; what came before that was in order.
-  assert.deepEqual(faults.filter((code) => !['ECONNRESET', 'HPE_INVALID_EOF_STATE', 'EPIPE'].includes(code)), [])
+  // Requests are given up in the middle, and a head may be too large for the upstream with our part in it; but all was in order.
+  const orderly = ['ECONNRESET', 'EPIPE', 'HPE_INVALID_EOF_STATE', 'HPE_HEADER_OVERFLOW']
+  assert.deepEqual(faults.filter((code) => !orderly.includes(code)), [])
 })
 
 test('nothing that an upstream sends throws out of the proxy, or stops it', async (t) => {
