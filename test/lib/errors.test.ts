@@ -161,6 +161,7 @@ test('lists every problem of the options on a line of its own', () => {
 
   assert.ok(error instanceof TypeError)
   assert.equal(error.code, 'FST_SLUICE_CONFIG')
+  assert.equal(error.statusCode, 500)
   assert.equal(error.message, "fastify-sluice: 2 problems in the options\n  routes[0].url: is required\n  via: must be a token, not '100 %s'")
   assert.equal(error.problems, problems)
   assert.match(new ConfigError([problems[0]!]).message, /^fastify-sluice: 1 problem in the options\n/)

@@ -196,6 +196,8 @@ const paths: readonly (readonly [what: string, url: string, own: object, path: s
   ['with the prefix taken off', '/api/*', { rewritePrefix: '' }, '/api/7', '/7', '/8', '/api/8'],
   ['with a prefix of parameters replaced', '/t/:id/*', { rewritePrefix: '/v2' }, '/t/1/x', '/v2/x', '/v2/y', '/v2/y'],
   ['by a template', '/api/*', { rewrite: '/v2/*' }, '/api/7', '/v2/7', '/v2/8', '/api/8'],
+  ['by a template behind parameters', '/t/:id/*', { rewrite: '/v2/*' }, '/t/1/x', '/v2/x', '/v2/y', '/v2/y'],
+  ['by a template of one path', '/users', { rewrite: '/v2' }, '/users', '/v2', '/v2', '/v2'],
   ['by a template with parameters', '/users/:id', { rewrite: '/v2/:id' }, '/users/1', '/v2/1', '/v2/1', '/v2/1'],
   ['by a function', '/users/:id', { rewrite: () => '/fn' }, '/users/1', '/fn', '/fn', '/fn'],
   ['and refuses one that is not of its url', '/users/:id', {}, '/user/1', null, '/x', '/x']

@@ -77,6 +77,7 @@ const wrongValues: readonly (readonly [options: unknown, ...problems: string[]])
   [onRoute({ method: [] }), 'routes[0].method: must be a string or a list of strings, not an empty array'],
   [onRoute({ rewrite: 5 }), 'routes[0].rewrite: must be a string or a function, not 5'],
   [onRoute({ timeouts: { head: -1, idle: '5s' } }), 'routes[0].timeouts.head: must be >= 0, not -1', "routes[0].timeouts.idle: must be a whole number, not '5s'"],
+  [onRoute({ timeouts: { head: 2 ** 31, idle: 2 ** 31 - 1, write: 1 } }), 'routes[0].timeouts.head: must be <= 2147483647, not 2147483648'],
   [onRoute({ forwarded: true }), 'routes[0].forwarded: must be a string or false, not true'],
   [onRoute({ forwarded: 'x-forward' }), "routes[0].forwarded: must be one of false, 'x-forwarded', 'forwarded', 'both', not 'x-forward'; did you mean 'x-forwarded'?"],
   [onRoute({ via: 'my proxy' }), "routes[0].via: must be a token, not 'my proxy'"],
@@ -101,6 +102,18 @@ for (const key of ['canary', 'timeouts', 'onRequest', 'rewritePrefix', 'method']
   test(`says where ${key} belongs when no route is there to take it`, () => {
     assert.deepEqual(problemsOf({ upstreams: {}, [key]: '/' }), [`${key}: belongs to a route, to \`defaults\`, or to the one-line form with \`upstream\``])
   })
+}
+
+const goodValues: readonly object[] = [
+  onRoute({ host: 'h', via: 'v0', trace: false, forwarded: false }),
+  onRoute({ headers: { request: { set: { 'x-0': '', "!#$%&'*+.^_`|~": 'a' } } } }),
+  onRoute({ canary: { upstream, name: 'b', header: 'x', cookie: 'c', weight: 0.01, sticky: () => 'key' } }),
+  { upstreams: { a: { endpoints: [{ origin: upstream, weight: 0.1, host: 'h' }], pool: { connections: 1, connectTimeout: 1, keepAliveTimeout: 600_000, tls: { servername: 's' } } } } },
+  { prefix: '', upstream, rewritePrefix: '' }
+]
+
+for (const options of goodValues) {
+  test(`finds nothing wrong in ${JSON.stringify(options)}`, () => assert.deepEqual(problemsOf(options), []))
 }
 
 test('tells of everything at once, wherever it is', () => {

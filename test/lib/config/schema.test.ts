@@ -97,6 +97,7 @@ test('has no defaults in `defaults`, which would hide those of the routes', () =
 
 test('takes in reply.proxy every behaviour of a route', () => {
   assert.deepEqual(Object.keys(propertiesOf(replySchema)), behaviourKeys)
+  assert.equal(replySchema['additionalProperties'], false)
 })
 
 test('names no option of ours like one of Fastify', () => {

@@ -9,6 +9,7 @@ const cases: readonly (readonly [word: string, meant: string | null])[] = [
   ['TIMEOUTS', 'timeouts'],
   ['header', 'headers'],
   ['heders', 'headers'],
+  ['hedars', 'headers'],
   ['hots', null], // two letters of four
   ['hosts', 'host'],
   ['canery', 'canary'],

@@ -19,8 +19,16 @@ test('tells names apart that share their length and the bytes that are looked at
 })
 
 test('knows more names than it can remember', () => {
-  const names = Array.from({ length: 5000 }, (_, index) => `X-Name-${index}`)
-  for (const text of [...names, ...names]) assert.equal(named(text), text.toLowerCase())
+  const letters = [...'abcdefghijklmnopqrstuvwxyz']
+  const pairs = letters.flatMap((a) => letters.map((b) => a + b))
+  // Each with every name that begins with it, and one after another with names that share no letter.
+  for (const text of pairs) {
+    for (const letter of letters) {
+      assert.equal(named(text + letter), text + letter)
+      assert.equal(named(text), text)
+    }
+  }
+  for (const [index, text] of pairs.entries()) assert.equal(named(text), text, String(index))
 })
 
 test('remembers a name as it was, whatever becomes of the bytes that it was read from', () => {

@@ -38,6 +38,15 @@ test('has no deadline and is filed nowhere until it is given one', () => {
   assert.deepEqual([totalDue, attemptDue, phaseDue, slot], [Infinity, Infinity, Infinity, -1])
 })
 
+test('has nothing behind it', () => {
+  const exchange = exchangeWith()
+  const flags = ['hasOwnLength', 'isJson', 'hostFollowsEndpoint', 'isSuperseded', 'isProxied', 'isAborted', 'isEventStream', 'isTraceRestarted'] as const
+  for (const flag of flags) assert.equal(exchange[flag], false, flag)
+  // Nothing of the body has been read, so it could be sent again.
+  assert.equal(exchange.isReplayable, true)
+  assert.deepEqual([exchange.endedAt, exchange.bytesIn, exchange.bytesOut, exchange.phase], [0, 0, 0, 'select'])
+})
+
 test('has all its fields from the start, so that every exchange has one shape', () => {
   const exchange = exchangeWith()
   const fields = Object.keys(exchange)

@@ -96,6 +96,11 @@ test('says what the upstream answered before the exchange failed', () => {
     exchange.error = proxyError('http_response_incomplete', 'responseBody')
   })
   assert.deepEqual([line['upstreamStatus'], line['phase']], [206, 'responseBody'])
+  const silent = lineOf((exchange) => {
+    exchange.last = attemptOf(exchange)
+    exchange.error = proxyError('http_response_timeout', 'responseHeaders')
+  })
+  assert.equal(silent['upstreamStatus'], null)
 })
 
 test('holds the failure of an upstream that answered to be no failure of the proxy', () => {

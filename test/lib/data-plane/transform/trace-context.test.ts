@@ -42,6 +42,8 @@ const traceparents: readonly (readonly [what: string, value: string, isValid: bo
   ['a trace id of zeros', `00-${'0'.repeat(32)}-${spanId}-01`, false],
   ['a parent id of zeros', `00-${traceId}-${'0'.repeat(16)}-01`, false],
   ['underscores for dashes', traceparent.replaceAll('-', '_'), false],
+  ...[2, 35, 52].map((index) => [`no dash at ${index}`, `${traceparent.slice(0, index)}0${traceparent.slice(index + 1)}`, false] as const),
+  ...[0, 1, 3, 34, 36, 51, 53, 54].map((index) => [`no hex at ${index}`, `${traceparent.slice(0, index)}g${traceparent.slice(index + 1)}`, false] as const),
   ['two, joined', `${traceparent}, ${traceparent}`, false],
   ['a space in front', ` ${traceparent}`, false]
 ]
@@ -77,6 +79,10 @@ const states: readonly (readonly [what: string, value: string, isKept: boolean])
   ['a key of 257 characters', `${'a'.repeat(257)}=1`, false],
   ['a value of 256 characters', `a=${'1'.repeat(256)}`, true],
   ['a value of 257 characters', `a=${'1'.repeat(257)}`, false],
+  ['a tenant of one letter', 't@s=1', true],
+  ['a tenant of 241 characters', `${'t'.repeat(241)}@s=1`, true],
+  ['a tenant of 242 characters', `${'t'.repeat(242)}@s=1`, false],
+  ['a system of 14 characters', `t@${'s'.repeat(14)}=1`, true],
   ['a system of 15 characters', `t@${'s'.repeat(15)}=1`, false],
   ['a key that begins with a digit', '1a=1', false],
   ['a key in capitals', 'A=1', false],
@@ -100,6 +106,7 @@ const baggages: readonly (readonly [what: string, value: string, kept: string | 
   ['8,192 bytes', sized(8192), sized(8192)],
   ['one member of 8,193 bytes', sized(8193), undefined],
   ['a last member that is too much', `a=1,${sized(8189)}`, 'a=1'],
+  ['a member too many behind those that just fit', `a=1,${sized(8188)},b=2`, `a=1,${sized(8188)}`],
   ['a last member that just fits', `a=1,${sized(8188)}`, `a=1,${sized(8188)}`]
 ]
 
@@ -117,10 +124,19 @@ test('gives every further attempt a parent id of its own', () => {
     writeTrace(exchange, headers, attempt)
     const [version, trace, parent, flags] = String(headers['traceparent']).split('-')
     assert.deepEqual([version, trace, flags], ['00', traceId, '01'])
+    assert.match(parent!, /^[0-9a-f]{16}$/)
     return parent
   })
   assert.equal(parents[0], exchange.spanId)
   assert.equal(new Set([...parents, spanId]).size, 4)
+})
+
+test('sends the state of the trace that it follows, though the client nominates it in Connection', () => {
+  const exchange = exchangeWith({ headers: { traceparent, tracestate: 'a=1' } })
+  exchange.trace = readTrace({ traceparent, tracestate: 'a=1' }, 'participate', false)
+  const headers: Headers = {}
+  writeTrace(exchange, headers, 1)
+  assert.equal(headers['tracestate'], 'a=1')
 })
 
 test('begins a sampled trace where there is none', () => {
