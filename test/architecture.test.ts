@@ -60,7 +60,7 @@ const rules: { of: string, may: string[], mayTypes?: string[] }[] = [
   { of: 'lib/model/', may: ['types/', 'lib/model/', 'lib/errors.ts'] },
   { of: 'lib/observe/', may: ['types/', 'lib/model/', 'lib/errors.ts'] },
   { of: 'lib/data-plane/transform/index.ts', may: ['types/', 'lib/data-plane/transform/'], mayTypes: ['lib/config/normalize.ts'] },
-  { of: 'lib/data-plane/', may: ['types/', 'lib/model/', 'lib/errors.ts', 'lib/data-plane/'] },
+  { of: 'lib/data-plane/', may: ['types/', 'lib/model/', 'lib/errors.ts', 'lib/data-plane/', 'lib/observe/events.ts'] },
   {
     of: 'lib/config/',
     may: [

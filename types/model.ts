@@ -11,6 +11,8 @@ import type { RequestHead, ResponseHead } from './options.ts'
  * upstream.state                     gateway; later availability and drain         forwarder, once per attempt
  * endpoint.active                    attempt                                       balancers, drain
  * endpoint.health, .ejectedUntil     later: health monitor, ejector                availability
+ * endpoint.breaker                   later: breaker                                availability
+ * upstream.refresh                   gateway, when it is built                     breaker
  * canary.weight                      setCanary                                     canary choice, once per exchange
  * canary.fallbacks                   canary choice                                 stats
  * exchange.*, attempt.*              entry, forwarder, attempt                     transforms, observers
@@ -68,6 +70,8 @@ export interface Upstream {
   readonly name: string
   /** Read once per attempt. */
   state: UpstreamState
+  /** Works out anew which endpoints are available; for whoever changed what that depends on (an endpoint's `breaker`). */
+  refresh: () => void
 }
 
 export interface UpstreamState {
@@ -98,7 +102,10 @@ export interface Endpoint {
   /** Exchanges under way, from the choice of this endpoint to the last byte. */
   active: number
   health: 'unknown' | 'healthy' | 'unhealthy'
+  /** On the clock of `performance.now()`; 0 when it is not ejected. */
   ejectedUntil: number
+  /** `open` is never available, not even in panic. Who writes it calls `upstream.refresh()`. */
+  breaker: 'closed' | 'open' | 'half-open'
 }
 
 export interface Canary {

@@ -1,4 +1,4 @@
-import type { Attempt, Endpoint, Exchange } from './model.ts'
+import type { Attempt, Endpoint, Exchange, Upstream } from './model.ts'
 
 /** A JSON Schema, as far as the options need it; `kind` is our keyword for what JSON cannot say (functions, regular expressions). */
 export interface OptionSchema {
@@ -35,8 +35,26 @@ export interface Transform<Head> {
   apply (head: Head, exchange: Exchange): void
 }
 
+/**
+ * What an upstream or one of its endpoints became: `ejected` and `returned` by passive judgement, `unhealthy` and `healthy` by health checks, `opened`,
+ * `half-open` and `closed` by the breaker; or what it ran out of: `overflowed` (a limit refused), `exhausted` (the retry budget refused).
+ */
+export type UpstreamEventName = 'ejected' | 'returned' | 'unhealthy' | 'healthy' | 'opened' | 'half-open' | 'closed' | 'overflowed' | 'exhausted'
+
+/** One change of state. Also the message of the diagnostics channel `sluice:<name>`. */
+export interface UpstreamEvent {
+  readonly name: UpstreamEventName
+  readonly upstream: Upstream
+  /** null where it is about the upstream as a whole. */
+  readonly endpoint: Endpoint | null
+  /** A few words that do not vary with the traffic, so that they can be counted by: `consecutive-failures`, `status 500`. */
+  readonly reason: string
+}
+
 /** Told, never asked; must not throw. */
 export interface Observer {
   onAttempt?: (attempt: Attempt) => void
   onExchange?: (exchange: Exchange) => void
+  /** Synchronously, on whoever's call stack the change was made. */
+  onEvent?: (event: UpstreamEvent) => void
 }

@@ -22,6 +22,7 @@ export class ProxyEndpoint implements Endpoint {
   active = 0
   health: Endpoint['health'] = 'unknown'
   ejectedUntil = 0
+  breaker: Endpoint['breaker'] = 'closed'
 
   constructor (url: URL, settings: EndpointSettings, pool: Dispatcher) {
     this.origin = url.origin
