@@ -36,6 +36,8 @@ const table: Readonly<Record<ErrorName, Row>> = {
   http_response_incomplete:          { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_response_incomplete',      message: 'the upstream broke off its response' },
   http_protocol_error:               { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_protocol_error',           message: 'the upstream sent an invalid response' },
   http_response_header_section_size: { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_response_header_section_size', message: 'the head of the upstream response is too large' },
+  http_response_body_size:           { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_response_body_size',       message: 'the body of the upstream response is too large' },
+  http_response_content_coding:      { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_response_content_coding',  message: 'the upstream response cannot be decoded' },
   http_request_error:                { status: 400, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the request is not valid' },
   content_too_large:                 { status: 413, side: 'client',   sent: true,  proxyStatus: 'http_request_error',            message: 'the request body is too large' },
   client_body_error:                 { status: 400, side: 'client',   sent: true,  proxyStatus: 'http_request_error',            message: 'the request body could not be read' },
@@ -67,6 +69,8 @@ export type ErrorName =
   | 'http_response_incomplete'
   | 'http_protocol_error'
   | 'http_response_header_section_size'
+  | 'http_response_body_size'
+  | 'http_response_content_coding'
   | 'http_request_error'
   | 'content_too_large'
   | 'client_body_error'

@@ -226,6 +226,8 @@ const checked: Record<string, OptionSchema> = {
   TlsOptions: properties(poolSchema)['tls']!,
   CanaryOptions: canarySchema,
   TimeoutOptions: properties(routeSchema)['timeouts']!,
+  BodyOptions: properties(routeSchema)['body']!,
+  CookieOptions: properties(routeSchema)['cookies']!,
   HeaderEdits: properties(properties(routeSchema)['headers']!)['request']!
 }
 

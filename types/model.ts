@@ -45,8 +45,10 @@ export interface Route {
   readonly localResponseTransforms: readonly Transform<ResponseHead>[] | null
   readonly trace: 'participate' | 'passthrough' | 'restart' | false
   readonly trust: ((request: FastifyRequest) => boolean) | null
-  /** Bytes; 0 means no limit. The route's own Fastify `bodyLimit`, which Fastify does not apply to streams. */
+  /** Bytes; 0 means no limit. `body.requestLimit`, or the route's own Fastify `bodyLimit`, which Fastify does not apply to streams. */
   readonly bodyLimit: number
+  /** Bytes; Infinity means no limit. */
+  readonly responseLimit: number
   /** Our name in Via and Proxy-Status. */
   readonly pseudonym: string
 }

@@ -133,6 +133,10 @@ export interface RouteBehaviour {
    */
   via?: false | string
   timeouts?: TimeoutOptions
+  /** Limits of bodies, and what is changed in them. */
+  body?: BodyOptions
+  /** Changes attributes of the upstream's `Set-Cookie`; names, values and all other attributes stay as they are. */
+  cookies?: CookieOptions
   /**
    * Maps what the app knows of the caller to headers sent upstream. The same names are always dropped from what the client
    * sent; return every name each time, `undefined` where there is no value, so that none can be forged.
@@ -162,6 +166,37 @@ export interface RouteBehaviour {
    * @default false
    */
   expose?: boolean
+}
+
+export interface BodyOptions {
+  /**
+   * Bytes that a request body may have (`http_request_error`, 413): told by `Content-Length` before an upstream is contacted, or while
+   * it streams, and then the upstream's request is cancelled. Of this and the route's own `bodyLimit` the smaller one holds. Without
+   * either there is no limit.
+   */
+  requestLimit?: number
+  /**
+   * Bytes that a response body may have, as the upstream sends it (`http_response_body_size`): told by `Content-Length`, with 502, or
+   * while it streams, by cutting the client's connection. The upstream's request is cancelled. Without it there is no limit.
+   */
+  responseLimit?: number
+}
+
+export interface CookieOptions {
+  /**
+   * What replaces the `Domain` of cookies that have one: one for all, or by the upstream's (without leading dot and regard to case;
+   * `'*'` is any other). `false` removes it, so that the cookie is for the client's host alone. `__Host-` cookies have none and get none.
+   */
+  domain?: string | false | Record<string, string | false>
+  /**
+   * What replaces the `Path` of cookies that have one: one for all, or prefixes of whole segments and what stands in their place
+   * (`{ '/': '/shop/' }`), the longest first. `false` removes it. That of `__Host-` cookies stays.
+   */
+  path?: string | false | Record<string, string | false>
+  /** `true` adds `Secure` to every cookie, `false` removes it, but from `__Secure-` and `__Host-` cookies, which are nothing without it. */
+  secure?: boolean
+  /** Sets `SameSite` on every cookie, or removes it. `none` asks for `secure: true`, without which browsers drop the cookie. */
+  sameSite?: 'strict' | 'lax' | 'none' | false
 }
 
 export interface TimeoutOptions {
@@ -260,7 +295,7 @@ export interface ResponseHead {
 }
 
 /** What `reply.proxy()` takes beside the upstream. */
-export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers'> {
+export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'body'> {
   /**
    * Path and query sent upstream; held to the path policy like any other.
    * @default those of the request

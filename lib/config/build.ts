@@ -55,7 +55,6 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
   const path = buildPath(url, config, building.problems)
   if (upstream === null || canaries === null || path === null) return null
   const { rewrite, pair } = path
-  const { bodyLimit } = config.fastify
   return Object.freeze({
     id,
     url,
@@ -69,9 +68,16 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     localResponseTransforms: localResponseTransforms(behaviour),
     trace: behaviour.trace,
     trust: behaviour.trust ?? null,
-    bodyLimit: typeof bodyLimit === 'number' ? bodyLimit : 0,
+    bodyLimit: requestLimit(behaviour.body.requestLimit, config.fastify['bodyLimit']),
+    responseLimit: behaviour.body.responseLimit ?? Infinity,
     pseudonym: behaviour.via === false ? 'sluice' : behaviour.via
   })
+}
+
+/** The smaller one, whoever said it; 0 where nobody did. */
+function requestLimit (own: number | undefined, bodyLimit: unknown): number {
+  const limit = Math.min(own ?? Infinity, typeof bodyLimit === 'number' ? bodyLimit : Infinity)
+  return limit === Infinity ? 0 : limit
 }
 
 interface BuiltPath {

@@ -1,6 +1,6 @@
 import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
-import type { CanaryOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions } from '../../types/options.ts'
+import type { BodyOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions } from '../../types/options.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
 import { isUrl, join, unknownKey, validate } from './validate.ts'
 
@@ -22,10 +22,11 @@ export interface UpstreamConfig {
 export type CanaryConfig = CanaryOptions & Required<Pick<CanaryOptions, 'weight' | 'onEmpty' | 'fallback'>>
 
 /** A route's behaviour with every default in place. */
-export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canaries' | 'timeouts' | 'headers'> {
+export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canaries' | 'timeouts' | 'headers' | 'body'> {
   readonly canaries: readonly CanaryConfig[]
   readonly headers: { readonly request?: HeaderEdits, readonly response?: ResponseHeaderEdits }
   readonly timeouts: Required<TimeoutOptions>
+  readonly body: BodyOptions
   readonly host: string
   readonly forwarded: false | 'x-forwarded' | 'forwarded' | 'both'
   readonly via: false | string
@@ -177,6 +178,7 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
 export function normalizeBehaviour (behaviour: Plain, where: string, problems: Problem[]): BehaviourConfig {
   const { canary, canaries, headers, ...rest } = behaviour
   if (canary !== undefined && canaries !== undefined) problems.push({ path: join(where, 'canary'), message: 'give either `canary` or `canaries`' })
+  if (rest['cookies'] !== undefined) checkCookies(rest['cookies'] as CookieOptions, join(where, 'cookies'), problems)
   return {
     ...(rest as Omit<BehaviourConfig, 'canaries' | 'headers'>),
     canaries: (canaries ?? (canary === undefined ? [] : [canary])) as CanaryConfig[],
@@ -184,12 +186,17 @@ export function normalizeBehaviour (behaviour: Plain, where: string, problems: P
   }
 }
 
+/** What browsers would drop without a word. */
+function checkCookies ({ secure, sameSite }: CookieOptions, where: string, problems: Problem[]): void {
+  if (sameSite === 'none' && secure !== true) problems.push({ path: join(where, 'sameSite'), message: "is 'none', which browsers take from secure cookies only; set `secure: true` beside it" })
+}
+
 /** A route's own words over the registration's `defaults`: groups such as `timeouts` are merged key by key, lists are replaced. */
 function merge (defaults: Plain, own: Plain): Plain {
   const result = { ...defaults }
   for (const [key, value] of Object.entries(own)) {
     const below = result[key]
-    const isGroup = key === 'timeouts' || key === 'headers' || key === 'request' || key === 'response' || key === 'set' || key === 'append'
+    const isGroup = key === 'timeouts' || key === 'body' || key === 'cookies' || key === 'headers' || key === 'request' || key === 'response' || key === 'set' || key === 'append'
     result[key] = isGroup && isPlain(value) && isPlain(below) ? merge(below, value) : value
   }
   // One of the two replaces the other.

@@ -8,6 +8,7 @@ import { poolSchema } from '../data-plane/pool/index.ts'
  */
 
 const milliseconds = { kind: ['integer'], minimum: 0, maximum: 2 ** 31 - 1 }
+const bytes = { kind: ['integer'], minimum: 1 }
 const headerName = { kind: ['string'], pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", meaning: 'a header name' }
 
 export const endpointSchema: OptionSchema = {
@@ -56,6 +57,20 @@ const edits = {
   remove: { type: 'array', items: headerName }
 }
 
+/** What may stand in an attribute of Set-Cookie (RFC 6265 4.1.1): nothing that would end it. */
+const attribute = { pattern: '^[\\x20-\\x3a\\x3c-\\x7e]+$', meaning: 'visible ASCII without semicolon' }
+const attributeMap = { kind: ['string', 'false', 'object'], ...attribute, additionalProperties: { kind: ['string', 'false'], ...attribute } }
+const cookiesSchema: OptionSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    domain: attributeMap,
+    path: attributeMap,
+    secure: { kind: ['boolean'] },
+    sameSite: { kind: ['string', 'false'], enum: [false, 'strict', 'lax', 'none'] }
+  }
+}
+
 const behaviour = {
   rewrite: { kind: ['string', 'function'] },
   host: { kind: ['string'], minLength: 1, default: 'upstream' },
@@ -89,7 +104,17 @@ const behaviour = {
       write: { ...milliseconds, default: 60_000 }
     }
   },
+  body: {
+    type: 'object',
+    additionalProperties: false,
+    default: {},
+    properties: {
+      requestLimit: bytes,
+      responseLimit: bytes
+    }
+  },
   credentials: { kind: ['function'] },
+  cookies: cookiesSchema,
   location: { kind: ['boolean'], default: true },
   trace: { kind: ['string', 'false'], enum: [false, 'participate', 'passthrough', 'restart'], default: 'participate' },
   trust: { kind: ['function'] },

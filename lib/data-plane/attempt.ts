@@ -5,6 +5,7 @@ import type { Payload, ProxyExchange } from '../model/exchange.ts'
 import type { Carried, CountingClient } from './pool/counting-client.ts'
 import type { Deadlines } from './timeouts.ts'
 import { copyResponseHeaders } from './transform/hop-by-hop.ts'
+import { announcedLength, hasNoBody, isMediaType } from './content.ts'
 import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
 import { relayInformational } from './informational.ts'
 import { watchReader } from './reader.ts'
@@ -113,6 +114,10 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     exchange.phase = 'responseBody'
     exchange.phaseDue = this.headAt + exchange.route.timeouts.idle
     this.#owner.deadlines.arm(exchange)
+    if (exchange.route.responseLimit !== Infinity && announcedLength(exchange.method, statusCode, this.#headers) > exchange.route.responseLimit) {
+      this.abandon(proxyError('http_response_body_size', 'responseBody'))
+      return false
+    }
     // What is whole by the end of this turn goes out without a stream; the head of the rest goes out then.
     atEndOfTurn(this)
     return true
@@ -121,6 +126,10 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   onData (chunk: Buffer): boolean {
     const { exchange } = this
     exchange.bytesOut += chunk.length
+    if (exchange.bytesOut > exchange.route.responseLimit) {
+      this.abandon(proxyError('http_response_body_size', 'responseBody'))
+      return false
+    }
     const body = this.#body
     if (body === null) return this.#keep(chunk)
     exchange.phaseDue = performance.now() + exchange.route.timeouts.idle
@@ -281,17 +290,5 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     return this.exchange.phase === 'requestBody' ? 'requestBody' : 'responseHeaders'
   }
 }
-
-/** Whether the head is all there is of a response (RFC 9112 6.3). */
-function hasNoBody (statusCode: number): boolean {
-  return statusCode === 304 || statusCode === 204
-}
-
-/** What Fastify takes for a content type, and so leaves alone; upstreams send others, empty ones and several too. */
-function isMediaType (type: string | string[] | undefined): boolean {
-  return typeof type === 'string' && mediaType.test(type)
-}
-
-const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
 
 const abandoned = proxyError('client_closed_request', 'connect')

@@ -26,6 +26,8 @@ const rows: Record<ErrorName, Row> = {
   http_response_incomplete: [502, 'upstream', true, 'http_response_incomplete'],
   http_protocol_error: [502, 'upstream', true, 'http_protocol_error'],
   http_response_header_section_size: [502, 'upstream', true, 'http_response_header_section_size'],
+  http_response_body_size: [502, 'upstream', true, 'http_response_body_size'],
+  http_response_content_coding: [502, 'upstream', true, 'http_response_content_coding'],
   http_request_error: [400, 'client', false, 'http_request_error'],
   content_too_large: [413, 'client', true, 'http_request_error'],
   client_body_error: [400, 'client', true, 'http_request_error'],

@@ -76,6 +76,7 @@ export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route
     trace: 'participate',
     trust: null,
     bodyLimit: 0,
+    responseLimit: Infinity,
     pseudonym: 'sluice',
     ...fields
   }

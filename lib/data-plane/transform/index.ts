@@ -1,6 +1,7 @@
 import type { RequestHead, ResponseHead, ResponseHeaderEdits, HeaderEdits } from '../../../types/options.ts'
 import type { Transform } from '../../../types/policy.ts'
 import type { BehaviourConfig } from '../../config/normalize.ts'
+import { RewriteCookies } from './cookies.ts'
 import { Credentials } from './credentials.ts'
 import { Expose } from './expose.ts'
 import { Forwarded } from './forwarded.ts'
@@ -30,6 +31,7 @@ export function requestTransforms (behaviour: BehaviourConfig, pair: PrefixPair 
 export function responseTransforms (behaviour: BehaviourConfig, pair: PrefixPair | null): Transform<ResponseHead>[] {
   const list: Transform<ResponseHead>[] = []
   if (behaviour.location && pair !== null) list.push(new RewriteLocation(pair) as Transform<ResponseHead>)
+  if (behaviour.cookies !== undefined) list.push(new RewriteCookies(behaviour.cookies))
   if (behaviour.expose) list.push(new Expose())
   const edits = behaviour.headers.response
   if (hasEdits(edits)) list.push(edits.when === undefined || edits.when === 'always' ? new EditHeaders(edits) : new EditWhen(edits))

@@ -86,6 +86,7 @@ test('fills in every default of a route', () => {
     canaries: [],
     headers: {},
     timeouts: { head: 30000, idle: 60000, total: 0, attempt: 0, write: 60000 },
+    body: {},
     host: 'upstream',
     forwarded: 'x-forwarded',
     via: 'sluice',

@@ -1,0 +1,20 @@
+/* What a response head tells of the content behind it. */
+
+type Headers = Record<string, string | string[]>
+
+/** Whether the head is all there is of a response (RFC 9112 6.3). */
+export function hasNoBody (statusCode: number): boolean {
+  return statusCode === 304 || statusCode === 204
+}
+
+/** Bytes that the head promises; NaN where it does not say, 0 where it speaks of a body that does not come. */
+export function announcedLength (method: string, statusCode: number, headers: Headers): number {
+  return method === 'HEAD' || hasNoBody(statusCode) ? 0 : Number(headers['content-length'])
+}
+
+/** What Fastify takes for a content type, and so leaves alone; upstreams send others, empty ones and several too. */
+export function isMediaType (type: string | string[] | undefined): boolean {
+  return typeof type === 'string' && mediaType.test(type)
+}
+
+const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
