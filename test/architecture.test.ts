@@ -58,7 +58,7 @@ const rules: { of: string, may: string[], mayTypes?: string[] }[] = [
   { of: 'lib/errors.ts', may: ['types/'] },
   { of: 'lib/version.ts', may: [] },
   { of: 'lib/model/', may: ['types/', 'lib/model/', 'lib/errors.ts'] },
-  { of: 'lib/observe/', may: ['types/', 'lib/model/', 'lib/errors.ts'] },
+  { of: 'lib/observe/', may: ['types/', 'lib/model/', 'lib/errors.ts', 'lib/observe/'] },
   { of: 'lib/data-plane/transform/index.ts', may: ['types/', 'lib/data-plane/transform/'], mayTypes: ['lib/config/normalize.ts'] },
   { of: 'lib/data-plane/', may: ['types/', 'lib/model/', 'lib/errors.ts', 'lib/data-plane/', 'lib/observe/events.ts'] },
   {

@@ -142,6 +142,10 @@ export interface Exchange {
   readonly startedAt: number
   /** Attempts begun so far. */
   readonly attempts: number
+  /** When the first of them began; 0 until then. */
+  readonly attemptedAt: number
+  /** Milliseconds in the upstream's own queue. */
+  readonly queueTime: number
   readonly last: Attempt | null
   /** Endpoint of the last attempt. */
   readonly endpoint: Endpoint | null
@@ -174,6 +178,10 @@ export interface Attempt {
   readonly startedAt: number
   /** When the request began to be written; 0 until then. */
   readonly sentAt: number
+  /** When the last byte of the request was written; 0 until then. `sentAt` where it has no body. */
+  readonly writtenAt: number
+  /** Milliseconds that its connection took to be made, as far as it waited for that; 0 where it found one. */
+  readonly connectTime: number
   /** When the response head arrived; 0 until then. */
   readonly headAt: number
   readonly endedAt: number

@@ -162,7 +162,8 @@ export interface RouteBehaviour {
    */
   encodedSlashes?: 'forward' | 'reject'
   /**
-   * Adds `x-variant` and `Server-Timing` to responses.
+   * Adds `x-variant` and `Server-Timing` to responses: what passed before the last attempt (`proxy`), that attempt to its head (`upstream`),
+   * and of it `queue`, `connect`, `request` and `ttfb`.
    * @default false
    */
   expose?: boolean

@@ -41,9 +41,11 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   readonly number: number
   readonly startedAt: number
   sentAt = 0
+  writtenAt = 0
   headAt = 0
   endedAt = 0
   statusCode = 0
+  connectTime = 0
   reused = false
   error: ProxyErrorLike | null = null
   /** Set by the pool when it finds a connection. */
@@ -84,9 +86,11 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     if (this.#isOver) throw abandoned
     this.reused = this.client!.carried++ > 0
     this.sentAt = performance.now()
+    if (!this.reused) this.connectTime = this.client!.connectTimeSince(this.startedAt)
     const { exchange } = this
     const { timeouts } = exchange.route
     const hasUpload = exchange.outgoing!.body !== null
+    if (!hasUpload) this.writtenAt = this.sentAt
     exchange.phase = hasUpload ? 'requestBody' : 'responseHeaders'
     exchange.phaseDue = this.sentAt + (hasUpload ? timeouts.idle : timeouts.head)
     this.#owner.deadlines.arm(exchange)
@@ -96,7 +100,8 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     const { exchange } = this
     if (exchange.phase !== 'requestBody' || this.#isOver) return
     exchange.phase = 'responseHeaders'
-    exchange.phaseDue = performance.now() + exchange.route.timeouts.head
+    this.writtenAt = performance.now()
+    exchange.phaseDue = this.writtenAt + exchange.route.timeouts.head
     this.#owner.deadlines.arm(exchange)
   }
 

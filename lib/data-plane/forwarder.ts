@@ -90,6 +90,7 @@ export class Forwarder implements RequestTaker, AttemptOwner {
 
     const startedAt = this.#tools.now()
     const attempt = new ProxyAttempt(exchange, endpoint, ++exchange.attempts, startedAt, this)
+    if (exchange.last === null) exchange.attemptedAt = startedAt
     exchange.last = attempt
     exchange.phase = 'connect'
     const isQueued = endpoint.active > endpoint.connections

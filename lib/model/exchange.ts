@@ -71,6 +71,8 @@ export class ProxyExchange implements Exchange {
   isSuperseded = false
 
   attempts = 0
+  attemptedAt = 0
+  queueTime = 0
   last: Attempt | null = null
   error: ProxyErrorLike | null = null
   /** How reply-from wants the answer; null until it asked, and again once it has it. */

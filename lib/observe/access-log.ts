@@ -1,19 +1,30 @@
-import type { Attempt, Exchange } from '../../types/model.ts'
+import type { Exchange } from '../../types/model.ts'
 import type { Observer } from '../../types/policy.ts'
+import { bodyOf, connectOf, firstByteOf, queueOf, requestOf } from '../model/stages.ts'
+import { flagsOf } from './flags.ts'
 
 /**
  * One line per exchange, when its last byte is out or its client gone. Cancelled ones at debug (nothing is wrong), failures of
- * transport at warn, all others at info. The fields are listed in docs/architecture.md.
+ * transport at warn, all others at info. The fields are listed in docs/access-log.md.
  */
 export class AccessLog implements Observer {
   onExchange (exchange: Exchange): void {
-    const { log } = exchange.request
-    const { error } = exchange
-    if (error === null) log.info(line(exchange), 'proxied')
-    else if (exchange.isAborted) log.debug(failedLine(exchange), 'proxied')
-    else if (error.side === 'client') log.info(failedLine(exchange), 'proxied')
-    else log.warn(failedLine(exchange), 'proxied')
+    try {
+      write(exchange)
+    } catch {
+      // The app's stream, or a serializer of its own. There is nowhere left to say so, and the client has its answer: this runs
+      // behind the response, where what is thrown would end the process.
+    }
   }
+}
+
+function write (exchange: Exchange): void {
+  const { log } = exchange.request
+  const { error } = exchange
+  if (error === null) log.info(line(exchange), 'proxied')
+  else if (exchange.isAborted) log.debug(failedLine(exchange), 'proxied')
+  else if (error.side === 'client') log.info(failedLine(exchange), 'proxied')
+  else log.warn(failedLine(exchange), 'proxied')
 }
 
 /** Every field costs every request: what only a failure has to tell is in `failedLine`. */
@@ -30,12 +41,13 @@ function line (exchange: Exchange): object {
     // 499 is told here only: the client who left saw nothing.
     status: exchange.isAborted ? 499 : exchange.reply.statusCode,
     error: exchange.error === null ? '' : exchange.error.error,
+    flags: flagsOf(exchange.error, exchange.attempts),
     attempts: exchange.attempts,
     reusedSocket: last !== null && last.reused,
     bytesIn: exchange.bytesIn,
     bytesOut: exchange.bytesOut,
     protocol: request.raw.httpVersion,
-    durations: durations(exchange, last)
+    durations: durations(exchange)
   }
 }
 
@@ -46,26 +58,35 @@ function failedLine (exchange: Exchange): object {
     upstreamStatus: last === null || last.statusCode === 0 ? null : last.statusCode,
     phase: error!.phase,
     aborted: exchange.isAborted,
+    code: error!.code,
     // With its cause, addresses and all: the only place that has them.
     err: error
   }
 }
 
+/** Of the last attempt, but for `total` and `queue`; see Stages for what each is. */
 interface Durations {
   total: number
-  /** From the start of the last attempt to its request on a connection: the wait for one, or its making. */
+  queue: number
   connect: number
-  /** From there to the head of the answer. */
+  requestBody: number
   ttfb: number
   responseBody: number
 }
 
-function durations (exchange: Exchange, last: Attempt | null): Durations {
+function durations (exchange: Exchange): Durations {
+  const { last } = exchange
   const total = rounded(exchange.endedAt - exchange.startedAt)
-  if (last === null || last.sentAt === 0) return { total, connect: 0, ttfb: 0, responseBody: 0 }
-  const connect = rounded(last.sentAt - last.startedAt)
-  if (last.headAt === 0) return { total, connect, ttfb: 0, responseBody: 0 }
-  return { total, connect, ttfb: rounded(last.headAt - last.sentAt), responseBody: rounded(last.endedAt - last.headAt) }
+  const queue = rounded(queueOf(exchange))
+  if (last === null) return { total, queue, connect: 0, requestBody: 0, ttfb: 0, responseBody: 0 }
+  return {
+    total,
+    queue,
+    connect: rounded(connectOf(last)),
+    requestBody: rounded(requestOf(last)),
+    ttfb: rounded(firstByteOf(last)),
+    responseBody: rounded(bodyOf(last))
+  }
 }
 
 /** Hundredths of a millisecond: more digits are noise, and cost time to print. */

@@ -24,6 +24,7 @@ test('writes one line per exchange with what it was and how it went', async (t) 
     upstreamPath: '/v2/u/7',
     status: 201,
     error: '',
+    flags: '',
     attempts: 1,
     reusedSocket: false,
     bytesIn: 5,
@@ -33,8 +34,8 @@ test('writes one line per exchange with what it was and how it went', async (t) 
   })
   assert.equal(level, levels.info)
   assert.ok([time, pid, hostname, reqId, traceId, spanId].every((value) => value !== undefined))
-  for (const part of ['total', 'connect', 'ttfb', 'responseBody']) assert.ok(durations[part] >= 0, part)
-  assert.ok(durations['total'] >= durations['connect'] + durations['ttfb'])
+  for (const part of ['total', 'queue', 'connect', 'requestBody', 'ttfb', 'responseBody']) assert.ok(durations[part] >= 0, part)
+  assert.ok(durations['total'] >= durations['queue'] + durations['connect'] + durations['requestBody'] + durations['ttfb'])
   // Neither the query nor a second line.
   assert.ok(!JSON.stringify(app.logs).includes('secret'))
   assert.equal(app.logs.filter((line) => 'reqId' in line).length, 1)

@@ -193,6 +193,6 @@ test('expose shows the variant and where the time went', async (t) => {
   assert.equal(shown.headers['x-variant'], 'stable')
   const timing = values(shown.rawHeaders, 'server-timing')
   assert.equal(timing[0], 'db;dur=1')
-  assert.match(timing[1]!, /^upstream;dur=[\d.]+, proxy;dur=[\d.]+$/)
+  assert.match(timing[1]!, /^upstream;dur=[\d.]+, proxy;dur=[\d.]+, queue;dur=[\d.]+, connect;dur=[\d.]+, request;dur=[\d.]+, ttfb;dur=[\d.]+$/)
   assert.deepEqual([hidden.headers['x-variant'], hidden.headers['server-timing']], [undefined, 'db;dur=1'])
 })

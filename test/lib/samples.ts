@@ -101,6 +101,9 @@ export function attemptOf (exchange: Exchange, fields: Partial<Attempt> = {}): A
     number: 1,
     startedAt: 0,
     sentAt: 0,
+    // As of a request without a body.
+    writtenAt: fields.sentAt ?? 0,
+    connectTime: 0,
     headAt: 0,
     endedAt: 0,
     statusCode: 0,

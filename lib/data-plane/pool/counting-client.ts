@@ -16,15 +16,21 @@ export class CountingClient extends Client {
 
   readonly #connected: Set<CountingClient>
   #socket: Socket | null = null
+  /** When the present connection, or the attempt to make one, began, and when it stood. */
+  #connectingAt = 0
+  #connectedAt = 0
 
   /** @param connected all of one pool that have a connection; this one enters and leaves by itself */
   constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>) {
     super(origin, {
       ...options,
-      connect: (request, callback) => options.connect(request, (...result) => {
-        this.#enter(result[1])
-        callback(...result)
-      })
+      connect: (request, callback) => {
+        this.#connectingAt = performance.now()
+        return options.connect(request, (...result) => {
+          this.#enter(result[1])
+          callback(...result)
+        })
+      }
     })
     this.#connected = connected
   }
@@ -32,6 +38,11 @@ export class CountingClient extends Client {
   /** What the present socket failed with; null while it is well, and after an orderly end. */
   get failure (): Error | null {
     return this.#socket === null ? null : this.#socket.errored
+  }
+
+  /** How long somebody who has waited since then waited for the connection to be made, rather than for its turn on it. */
+  connectTimeSince (then: number): number {
+    return Math.max(0, this.#connectedAt - Math.max(then, this.#connectingAt))
   }
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler & Partial<Carried>): boolean {
@@ -58,6 +69,7 @@ export class CountingClient extends Client {
     this.#socket = socket
     this.carried = 0
     if (socket === null) return
+    this.#connectedAt = performance.now()
     this.#connected.add(this)
     socket.once('close', () => { this.#connected.delete(this) })
   }

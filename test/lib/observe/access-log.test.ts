@@ -30,7 +30,7 @@ function failed (name: ErrorName, isAborted = false): { line: Line, error: Proxy
 
 test('says of an exchange where it went, what came of it and how long it took', () => {
   const line = lineOf((exchange) => {
-    exchange.last = attemptOf(exchange, { startedAt: 1002, sentAt: 1004.504, headAt: 1050.5, endedAt: 1099.999, statusCode: 200, reused: true })
+    exchange.last = attemptOf(exchange, { startedAt: 1002, sentAt: 1004.504, connectTime: 2, writtenAt: 1010.504, headAt: 1050.5, endedAt: 1099.999, statusCode: 200, reused: true })
   })
   assert.deepEqual(line, {
     level: 'info',
@@ -44,19 +44,20 @@ test('says of an exchange where it went, what came of it and how long it took', 
     upstreamPath: '/v2/orders/7',
     status: 200,
     error: '',
+    flags: '',
     attempts: 1,
     reusedSocket: true,
     bytesIn: 3,
     bytesOut: 5,
     protocol: '1.1',
-    durations: { total: 100.13, connect: 2.5, ttfb: 46, responseBody: 49.5 }
+    durations: { total: 100.13, queue: 0.5, connect: 2, requestBody: 6, ttfb: 40, responseBody: 49.5 }
   })
 })
 
 const reached: readonly (readonly [what: string, times: object | null, durations: object])[] = [
-  ['never reached an endpoint', null, { total: 100.13, connect: 0, ttfb: 0, responseBody: 0 }],
-  ['found no connection', { startedAt: 1002 }, { total: 100.13, connect: 0, ttfb: 0, responseBody: 0 }],
-  ['was sent and not answered', { startedAt: 1002, sentAt: 1005 }, { total: 100.13, connect: 3, ttfb: 0, responseBody: 0 }]
+  ['never reached an endpoint', null, { total: 100.13, queue: 0, connect: 0, requestBody: 0, ttfb: 0, responseBody: 0 }],
+  ['found no connection', { startedAt: 1002, endedAt: 1100 }, { total: 100.13, queue: 0, connect: 98, requestBody: 0, ttfb: 0, responseBody: 0 }],
+  ['was sent and not answered', { startedAt: 1002, sentAt: 1005, connectTime: 3, endedAt: 1100 }, { total: 100.13, queue: 0, connect: 3, requestBody: 0, ttfb: 95, responseBody: 0 }]
 ]
 
 for (const [what, times, durations] of reached) {
@@ -87,6 +88,7 @@ for (const [name, isAborted, level, status] of levels) {
     assert.deepEqual([line['error'], line['phase'], line['aborted'], line['status'], line['upstreamStatus']], [error.error, 'connect', isAborted, status, null])
     assert.equal(line['err'], error)
     assert.equal((line['err'] as ProxyError).cause, error.cause)
+    assert.equal(line['code'], error.code)
   })
 }
 
@@ -113,4 +115,14 @@ test('writes no query, neither as it came nor as it was sent', () => {
   assert.equal(lineOf(() => {}, { url: '/a/b' })['path'], '/a/b')
   assert.equal(lineOf((exchange) => { exchange.upstreamPath = '' })['upstreamPath'], '')
   assert.doesNotMatch(JSON.stringify(lineOf()), /secret/)
+})
+
+test('a stream that throws, or a serializer, is nobody else\'s trouble', () => {
+  const fail = (): void => { throw new Error('no space left') }
+  const exchange = exchangeWith({ reply: { statusCode: 200 }, url: '/', log: { info: fail, warn: fail, debug: fail } })
+  new AccessLog().onExchange(exchange)
+  exchange.error = proxyError('connection_refused', 'connect')
+  new AccessLog().onExchange(exchange)
+  exchange.isAborted = true
+  new AccessLog().onExchange(exchange)
 })

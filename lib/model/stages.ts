@@ -1,0 +1,94 @@
+import type { Attempt, Exchange } from '../../types/model.ts'
+
+/*
+ * Where the time of an exchange went, out of the moments that it and its attempts keep anyway. Of several attempts, the times of the
+ * last one count; those before it are `retry`.
+ */
+
+/** Milliseconds; together they are the whole exchange. */
+export interface Stages {
+  /** Ours and the app's: hooks, the choice of a side, the shaping of the head. */
+  readonly select: number
+  /** The wait for a turn: in the upstream's queue, or for one of its connections. */
+  readonly queue: number
+  /** Attempts that failed, and the waits between them. */
+  readonly retry: number
+  /** The making of a connection; 0 where one was there. */
+  readonly connect: number
+  /** The writing of the request, its body included. */
+  readonly request: number
+  /** From the last byte of the request to the head of the answer: the upstream's own time. */
+  readonly firstByte: number
+  /** From there to the last byte of the upstream's body. */
+  readonly body: number
+  /** From there to the last byte that the client took. */
+  readonly write: number
+}
+
+export type StageName = keyof Stages
+
+/** In the order in which an exchange passes them. */
+export const stageNames: readonly StageName[] = ['select', 'queue', 'retry', 'connect', 'request', 'firstByte', 'body', 'write']
+
+/** What has passed so far of an exchange that is under way, all of one that is over. */
+export function stagesOf (exchange: Exchange): Stages {
+  const { last } = exchange
+  const select = selectOf(exchange)
+  const queue = queueOf(exchange)
+  if (last === null) return { select, queue, retry: 0, connect: 0, request: 0, firstByte: 0, body: 0, write: 0 }
+  return {
+    select,
+    queue,
+    retry: last.startedAt - exchange.attemptedAt,
+    connect: connectOf(last),
+    request: requestOf(last),
+    firstByte: firstByteOf(last),
+    body: bodyOf(last),
+    write: exchange.endedAt > last.endedAt && last.endedAt !== 0 ? exchange.endedAt - last.endedAt : 0
+  }
+}
+
+export function selectOf (exchange: Exchange): number {
+  const until = exchange.attempts === 0 ? exchange.endedAt : exchange.attemptedAt
+  return until === 0 ? 0 : Math.max(0, until - exchange.startedAt - exchange.queueTime)
+}
+
+/** In our own queue, and in that of the pool when all its connections are busy. */
+export function queueOf ({ queueTime, last }: Exchange): number {
+  return last === null ? queueTime : queueTime + poolWaitOf(last)
+}
+
+/** The wait for a connection of the pool that was another exchange's. */
+function poolWaitOf (attempt: Attempt): number {
+  if (attempt.sentAt !== 0) return Math.max(0, attempt.sentAt - attempt.startedAt - attempt.connectTime)
+  return isQueuing(attempt) ? attempt.endedAt - attempt.startedAt : 0
+}
+
+export function connectOf (attempt: Attempt): number {
+  if (attempt.sentAt !== 0) return attempt.connectTime
+  return attempt.endedAt === 0 || isQueuing(attempt) ? 0 : attempt.endedAt - attempt.startedAt
+}
+
+/** Given up while it waited, rather than while its connection was made. */
+function isQueuing ({ error }: Attempt): boolean {
+  return error !== null && error.error === 'queue_timeout'
+}
+
+export function requestOf (attempt: Attempt): number {
+  const { sentAt, writtenAt, headAt, endedAt } = attempt
+  if (sentAt === 0) return 0
+  // An answer may come before the request is all out; the rest of it then is nobody's wait.
+  const until = writtenAt !== 0 && (headAt === 0 || writtenAt < headAt) ? writtenAt : headAt !== 0 ? headAt : endedAt
+  return until === 0 ? 0 : until - sentAt
+}
+
+export function firstByteOf (attempt: Attempt): number {
+  const { writtenAt, headAt, endedAt } = attempt
+  if (writtenAt === 0) return 0
+  const until = headAt === 0 ? endedAt : headAt
+  return until > writtenAt ? until - writtenAt : 0
+}
+
+export function bodyOf ({ headAt, endedAt }: Attempt): number {
+  return headAt === 0 || endedAt === 0 ? 0 : endedAt - headAt
+}
