@@ -25,6 +25,8 @@ const flagOf: Readonly<Record<string, string>> = {
   http_response_incomplete: 'UC',
   http_protocol_error: 'UPE',
   http_response_header_section_size: 'UPE',
+  http_response_body_size: 'UPE',
+  http_upgrade_failed: 'UPE',
   http_request_error: 'IH',
   client_body_error: 'DPE',
   client_write_timeout: 'DC',
