@@ -2,14 +2,16 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import type { Attempt, Endpoint, Phase, ProxyErrorLike } from '../../types/model.ts'
 import type { Payload, ProxyExchange } from '../model/exchange.ts'
-import type { Carried, CountingClient } from './pool/counting-client.ts'
+import type { Carried, Connection } from './pool/connection.ts'
 import type { Deadlines } from './timeouts.ts'
 import { copyResponseHeaders } from './transform/hop-by-hop.ts'
 import { announcedLength, hasNoBody, isMediaType } from './content.ts'
 import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
+import { isHttp2 } from './http2-reply.ts'
 import { relayInformational } from './informational.ts'
 import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
+import { relayTrailers } from './trailers.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** Whoever began an attempt, and goes on from it. */
@@ -49,8 +51,10 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   reused = false
   error: ProxyErrorLike | null = null
   /** Set by the pool when it finds a connection. */
-  client: CountingClient | null = null
+  client: Connection | null = null
   readonly #owner: AttemptOwner
+  /** Whether something comes behind the body. */
+  hasTrailers = false
   #isOver = false
   #isHandedOver = false
   #isPaused = false
@@ -142,7 +146,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     return this.#pause()
   }
 
-  onComplete (): void {
+  onComplete (trailers: readonly (Buffer | string)[] | null): void {
     if (this.#isOver) return
     // undici takes a reset for the end of a body that ends with its connection; but that is the end only where nothing went wrong
     // (RFC 9112 8).
@@ -151,6 +155,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
       this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
       return
     }
+    if (trailers !== null && trailers.length > 0) this.hasTrailers = relayTrailers(trailers, this.exchange.reply.raw)
     this.#complete()
   }
 
@@ -245,15 +250,13 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     this.#isHandedOver = true
     const chunks = this.#chunks
     let payload: Payload
-    if (chunks !== null) {
-      if (!isMediaType(this.#headers!['content-type'])) {
-        // Fastify makes up a content type for buffers, and none for streams.
-        const body = this.#stream()
-        body.finish()
-        payload = body
-      } else {
-        payload = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      }
+    // Fastify makes up a content type for buffers, and a length, which trailers over HTTP/1.1 have no place behind; not for streams.
+    if ((chunks !== null && !isMediaType(this.#headers!['content-type'])) || (this.hasTrailers && !isHttp2(this.exchange.reply.raw))) {
+      const body = this.#stream()
+      body.finish()
+      payload = body
+    } else if (chunks !== null) {
+      payload = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     }
     this.runInAsyncScope(this.#owner.answered, this.#owner, this, this.#headers!, payload)
   }

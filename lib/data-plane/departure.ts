@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyAttempt } from './attempt.ts'
 import type { Forwarder } from './forwarder.ts'
+import { hasEnded, isHttp2, streamOf } from './http2-reply.ts'
 
 /**
  * Tells the forwarder when the client's side of an exchange is over. 'close' comes once, after the last byte as after a client's
@@ -9,17 +10,23 @@ import type { Forwarder } from './forwarder.ts'
  */
 export function watchClient (forwarder: Forwarder, exchange: ProxyExchange): void {
   const { raw } = exchange.reply
+  const isShared = isHttp2(raw)
   let isOver = false
   let queue: Set<() => void> | null = null
   function onClose (): void {
     if (isOver) return
     isOver = true
     if (queue !== null) queue.delete(onClose)
-    const isWhole = raw.writableFinished
+    const isWhole = isShared ? hasEnded(raw) : raw.writableFinished
     const attempt = exchange.last as ProxyAttempt | null
     // A connection that goes, or that others share, calls in a scope of its own, or in that of another exchange.
-    if (attempt === null || (isWhole && queue === null)) forwarder.finish(exchange, isWhole)
+    if (attempt === null || (isWhole && queue === null && !isShared)) forwarder.finish(exchange, isWhole)
     else attempt.runInAsyncScope(forwarder.finish, forwarder, exchange, isWhole)
+  }
+  if (isShared) {
+    // The stream's: Node's response says nothing when a HEAD is cancelled.
+    streamOf(raw).on('close', onClose)
+    return
   }
   raw.on('close', onClose)
   if (raw.socket !== null) return

@@ -4,9 +4,12 @@ import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import { type Override, ProxyExchange } from '../model/exchange.ts'
 import { chooseVariant } from './canary.ts'
+import { isMediaType } from './content.ts'
 import { watchClient } from './departure.ts'
 import type { Forwarder } from './forwarder.ts'
 import { parseTarget, isCleanPath } from './path-policy.ts'
+import { isGrpc, openGrpc } from './grpc.ts'
+import { endsWithHead } from './http2-reply.ts'
 import type { Forward } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
 import { findFault, isAuthority } from './strictness.ts'
@@ -36,6 +39,7 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
     exchange.totalDue = exchange.startedAt + route.timeouts.total
     const fault = findFault(request.raw)
     if (fault !== null) throw invalid(fault)
+    if (request.raw.httpVersionMajor === 2) openHttp2(exchange)
     const target = parseTarget(request.raw.url!, request.method, route.encodedSlashes)
     if (target === null) throw invalid('the request target is not one that can be forwarded')
     exchange.path = target.path
@@ -53,8 +57,12 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
   }
 }
 
-/** As Fastify has it: anything else is answered with 415 before a parser is asked. */
-const mediaType = /^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+[ \t]*(?:;|$)/
+/** What is said in pseudo-fields is said in Host to everyone behind us (RFC 9113 8.3.1). */
+function openHttp2 (exchange: ProxyExchange): void {
+  const { headers } = exchange.request.raw
+  if (headers[':authority'] !== undefined) headers.host = headers[':authority'] as string
+  if (isGrpc(headers)) openGrpc(exchange)
+}
 
 /**
  * A content type that is none is no business of a proxy's: Fastify is not shown it, and the upstream gets it as it came. Only what
@@ -63,7 +71,7 @@ const mediaType = /^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+[ \t]*(?:;|$)/
 function hideContentType (exchange: ProxyExchange): void {
   const { headers, method } = exchange.request.raw
   const type = headers['content-type']
-  if (type === undefined || method === 'GET' || method === 'HEAD' || mediaType.test(type)) return
+  if (type === undefined || method === 'GET' || method === 'HEAD' || isMediaType(type)) return
   exchange.hiddenContentType = type
   delete headers['content-type']
 }
@@ -159,7 +167,7 @@ function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody |
   }
   const { raw } = request
   const length = raw.headers['content-length']
-  if (raw.headers['transfer-encoding'] === undefined && (length === undefined || length === '0')) return null
+  if (raw.httpVersionMajor === 2 ? endsWithHead(raw) : raw.headers['transfer-encoding'] === undefined && (length === undefined || length === '0')) return null
   if (route.bodyLimit > 0 && Number(length) > route.bodyLimit) throw proxyError('content_too_large', 'requestBody')
   const parsed: unknown = request.body
   const source = parsed instanceof Readable ? parsed : raw

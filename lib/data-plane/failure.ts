@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyErrorLike } from '../../types/model.ts'
+import { sendGrpcError } from './grpc.ts'
+import { isHttp2, resetStream } from './http2-reply.ts'
 import { editLocalHead } from './local-edits.ts'
 import { ProxyError } from '../errors.ts'
 
@@ -30,6 +32,10 @@ export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): v
   }
   // RFC 9112 9.3: what is left of an unread body would be taken for the next request.
   if (isBodyPending(request.raw)) reply.header('connection', 'close')
+  if (exchange.isGrpc && error instanceof ProxyError) {
+    sendGrpcError(exchange, error)
+    return
+  }
   // A plain route has no onSend of ours, which edits such answers elsewhere.
   if (exchange.override !== null) editSafely(exchange, error)
   reply.send(error)
@@ -54,6 +60,10 @@ function isBodyPending ({ complete, httpVersionMajor, headers }: IncomingMessage
  * closing is how a body ends, and only a reset says otherwise (RFC 9112 8). TLS tells by its own missing end.
  */
 export function cutOff (raw: ServerResponse): void {
+  if (isHttp2(raw)) {
+    resetStream(raw)
+    return
+  }
   const { socket, req } = raw
   const isBounded = req.httpVersion !== '1.0' || raw.hasHeader('content-length')
   // One that has been ended is beyond resetting.

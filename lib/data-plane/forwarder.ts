@@ -5,6 +5,7 @@ import type { RetryPolicy, Tools } from '../../types/policy.ts'
 import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { type AttemptOwner, ProxyAttempt } from './attempt.ts'
 import { appendProxyStatus, cutOff, endWithError } from './failure.ts'
+import { fitReply, isHttp2 } from './http2-reply.ts'
 import { writeAtOnce } from './one-write.ts'
 import { hasStopped } from './reader.ts'
 import type { RequestTaker } from './reply-from.ts'
@@ -143,7 +144,8 @@ export class Forwarder implements RequestTaker, AttemptOwner {
       this.#settleHead(exchange, head)
       for (const transform of route.responseTransforms) transform.apply(head, exchange)
       if (exchange.isEventStream && !attempt.isOver) this.#eventStreams.add(attempt)
-      if (Buffer.isBuffer(payload)) writeAtOnce(reply.raw, payload)
+      if (isHttp2(reply.raw)) fitReply(reply.raw, head, payload === undefined && !attempt.hasTrailers)
+      else if (Buffer.isBuffer(payload)) writeAtOnce(reply.raw, payload)
       exchange.respond!(null, { statusCode: head.statusCode, headers: head.headers, body: payload })
     } catch (error) {
       // A header that Node refuses to write is still on the reply.
@@ -162,12 +164,14 @@ export class Forwarder implements RequestTaker, AttemptOwner {
       // A stream of events is as long as it is; silence still ends it.
       exchange.totalDue = Infinity
     }
+    // So is a stream of gRPC, for all the proxy knows; what its client has set is another matter.
+    if (exchange.isGrpc) exchange.totalDue = exchange.grpcDue
     if (statusCode === 204 && headers['content-length'] !== undefined) delete headers['content-length'] // RFC 9110 8.6
     if (statusCode >= 500) appendProxyStatus(headers, `${exchange.route.pseudonym}; received-status=${statusCode}`)
     // What a plugin of the app has set and both sides may have a say in.
     if (headers['vary'] !== undefined && reply.hasHeader('vary')) headers['vary'] = `${String(reply.getHeader('vary'))}, ${[headers['vary']].flat().join(', ')}`
     if (headers['strict-transport-security'] !== undefined && reply.hasHeader('strict-transport-security')) delete headers['strict-transport-security']
-    if (this.#isClosing) reply.header('connection', 'close')
+    if (this.#isClosing && !isHttp2(reply.raw)) reply.header('connection', 'close')
   }
 
   /** The body broke off behind its head: the client must not take it for whole. */
@@ -271,6 +275,7 @@ function overdue (exchange: ProxyExchange, attempt: ProxyAttempt | null): ErrorN
  * ends is a client that left.
  */
 function bodyFault ({ request, reply }: ProxyExchange): ProxyErrorLike | null {
+  if (request.raw.httpVersionMajor !== 1) return null
   const { errored } = request.raw.socket
   const code = errored === null || request.raw.complete ? '' : String((errored as NodeJS.ErrnoException).code)
   if (!code.startsWith('HPE_') || code === 'HPE_INVALID_EOF_STATE') return null

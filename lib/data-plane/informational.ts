@@ -1,5 +1,6 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import { proxyError } from '../errors.ts'
+import { fitToHttp2, isHttp2, streamOf } from './http2-reply.ts'
 import { copyResponseHeaders } from './transform/hop-by-hop.ts'
 
 /** 1xx heads that one request may be answered with; an upstream that sends more is not well. */
@@ -15,6 +16,10 @@ const LIMIT = 64
 export function relayInformational (statusCode: number, count: number, raw: readonly Buffer[], response: ServerResponse): void {
   // undici takes any three digits; 099 is no interim answer, and no client could read it as one.
   if (statusCode < 100 || count > LIMIT) throw proxyError('http_protocol_error', 'responseHeaders')
+  if (isHttp2(response)) {
+    relayOverHttp2(statusCode, raw, response)
+    return
+  }
   const { socket, req } = response
   if (statusCode === 101 || socket === null || response.headersSent || !socket.writable || req.httpVersion !== '1.1') return
   const headers = copyResponseHeaders(raw)
@@ -24,4 +29,14 @@ export function relayInformational (statusCode: number, count: number, raw: read
     for (const value of [headers[name]!].flat()) head += `${name}: ${value}\r\n`
   }
   socket.write(`${head}\r\n`, 'latin1')
+}
+
+/** HTTP/2 has no 101 (RFC 9113 8.6), and Node has answered an Expect with 100 by itself. */
+function relayOverHttp2 (statusCode: number, raw: readonly Buffer[], response: ServerResponse): void {
+  const stream = streamOf(response)
+  if (statusCode <= 101 || response.headersSent || stream.closed || stream.destroyed) return
+  const headers = copyResponseHeaders(raw)
+  delete headers['content-length']
+  fitToHttp2(headers)
+  stream.additionalHeaders({ ...headers, ':status': statusCode })
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { Deadlines } from './timeouts.ts'
+import { readTrailers, type Trailers } from './trailers.ts'
 import { proxyError } from '../errors.ts'
 
 /**
@@ -14,6 +15,8 @@ export class RequestBody extends Readable {
   #isStarted = false
   /** Whether the upstream, not the client, is what we wait for. */
   isBlocked = false
+  /** What came behind it; null until its end. */
+  trailers: Trailers | null = null
 
   constructor (source: Readable, exchange: ProxyExchange, deadlines: Deadlines) {
     super()
@@ -56,6 +59,13 @@ export class RequestBody extends Readable {
   }
 
   readonly #onEnd = (): void => {
+    const { raw } = this.#exchange.request
+    // A stream that its client resets with NO_ERROR ends, to Node, like one that is whole.
+    if (raw.httpVersionMajor === 2 && raw.aborted) {
+      this.destroy(proxyError('client_body_error', 'requestBody'))
+      return
+    }
+    if (raw.rawTrailers.length > 0) this.trailers = readTrailers(raw.rawTrailers)
     this.push(null)
   }
 

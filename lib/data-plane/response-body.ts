@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http'
+import { Http2ServerResponse } from 'node:http2'
 import { Readable } from 'node:stream'
 
 /** What a response body tells of its reader. */
@@ -83,7 +84,7 @@ export class ResponseBody extends Readable {
    * chunk that may be long in coming.
    */
   override pipe<T extends NodeJS.WritableStream> (destination: T, options?: { end?: boolean }): T {
-    if (!(destination instanceof ServerResponse)) return super.pipe(destination, options)
+    if (!(destination instanceof ServerResponse)) return this.#pipeElsewhere(destination, options)
     // Broke while a hook held the head back: nothing is out yet, and Fastify, which waits for this stream, can still answer with the error.
     if (this.destroyed) return destination
     // Held is what nobody has read: no hook has touched it.
@@ -91,6 +92,15 @@ export class ResponseBody extends Readable {
     else this.#goStraight(destination)
     // Not by flushHeaders(), which writes a head as UTF-8 (Node's `_send('')`): bytes above ASCII would come out as two.
     if (!destination.headersSent) destination.write(nothing)
+    return destination
+  }
+
+  /** Into a stream of HTTP/2, whose own flow control a direct way would pass by, or into a transform. */
+  #pipeElsewhere<T extends NodeJS.WritableStream> (destination: T, options?: { end?: boolean }): T {
+    const isLost = this.destroyed
+    super.pipe(destination, options)
+    // Broke while a hook held the head back: as above.
+    if (!isLost && destination instanceof Http2ServerResponse) (destination as unknown as ServerResponse).flushHeaders()
     return destination
   }
 

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
  * @returns what is wrong, or null
  */
 export function findFault (raw: IncomingMessage): string | null {
-  if (raw.httpVersionMajor !== 1) return null
+  if (raw.httpVersionMajor !== 1) return findHttp2Fault(raw)
   const { rawHeaders } = raw
   let host: string | null = null
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -23,6 +23,28 @@ export function findFault (raw: IncomingMessage): string | null {
   // HTTP/1.0 knew no Host.
   if (host === null || host === '') return raw.httpVersionMinor === 0 ? null : 'no Host'
   return isAuthority(host) ? null : 'an invalid Host'
+}
+
+/**
+ * What nghttp2 lets through: an authority that is none, another one in Host (RFC 9113 8.3.1), or none at all, and a target in the
+ * form of another. Connection-specific fields, upper case, bad pseudo-fields and wrong lengths it has refused by itself.
+ */
+function findHttp2Fault ({ headers, rawHeaders }: IncomingMessage): string | null {
+  const authority = headers[':authority'] as string | undefined
+  let host: string | undefined
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index] !== 'host') continue
+    if (host !== undefined) return 'two Host headers'
+    host = rawHeaders[index + 1]!
+  }
+  const name = authority ?? host
+  if (name === undefined || name === '') return 'no authority'
+  if (host !== undefined && host.toLowerCase() !== name.toLowerCase()) return 'a Host that is not the authority'
+  if (!isAuthority(name)) return 'an invalid authority'
+  const scheme = headers[':scheme']
+  if (scheme !== 'http' && scheme !== 'https') return 'another scheme than http and https'
+  const path = headers[':path'] as string
+  return path.startsWith('/') || path === '*' ? null : 'an invalid :path'
 }
 
 function isNamed (name: string, lowerCased: string): boolean {

@@ -81,6 +81,9 @@ export class ProxyExchange implements Exchange {
   isProxied = false
   isAborted = false
   isEventStream = false
+  isGrpc = false
+  /** The client's own deadline. */
+  grpcDue: number = Infinity
   /** Bytes that the client had not read when it was last looked at, when it had last read some, and when to look again. */
   unread = -1
   readAt = 0

@@ -1,16 +1,12 @@
 import type { Socket } from 'node:net'
 import { type buildConnector, Client, type Dispatcher, errors } from 'undici'
-
-/** Told which connection carries it. */
-export interface Carried {
-  client: CountingClient | null
-}
+import type { Carried, Connection } from './connection.ts'
 
 /**
  * A connection that knows how many requests it has carried, because a reset means something else on a connection that has
  * worked before: the upstream may just have closed it for being idle, and trying again is safe where it otherwise is not.
  */
-export class CountingClient extends Client {
+export class CountingClient extends Client implements Connection {
   /** Requests written to the present socket. */
   carried = 0
 

@@ -5,7 +5,9 @@ import { findFault, isAuthority } from '../../../lib/data-plane/strictness.ts'
 
 function received (rawHeaders: string[], version = '1.1'): IncomingMessage {
   const [httpVersionMajor, httpVersionMinor] = version.split('.').map(Number)
-  return { rawHeaders, httpVersionMajor, httpVersionMinor } as IncomingMessage
+  const headers: Record<string, string> = {}
+  for (let index = 0; index < rawHeaders.length; index += 2) headers[rawHeaders[index]!] ??= rawHeaders[index + 1]!
+  return { rawHeaders, headers, httpVersionMajor, httpVersionMinor } as unknown as IncomingMessage
 }
 
 const cases: readonly (readonly [headers: string[], version: string, fault: string | null])[] = [
@@ -27,8 +29,16 @@ const cases: readonly (readonly [headers: string[], version: string, fault: stri
   [['Host', 'a', 'Transfer-Encoding', ''], '1.1', 'an empty Transfer-Encoding'],
   [['transfer-encoding', '', 'Host', 'a'], '1.1', 'an empty Transfer-Encoding'],
   // Another protocol, with its own rules and its own parser.
-  [[], '2.0', null],
-  [['Host', 'a', 'Host', 'b'], '2.0', null]
+  [[':authority', 'a:1', ':path', '/', ':scheme', 'http'], '2.0', null],
+  [[':authority', 'a', ':path', '*', ':scheme', 'https', 'host', 'A'], '2.0', null],
+  [['host', 'a', ':path', '/', ':scheme', 'http'], '2.0', null],
+  [[':path', '/', ':scheme', 'http'], '2.0', 'no authority'],
+  [[':authority', '', ':path', '/', ':scheme', 'http'], '2.0', 'no authority'],
+  [['host', 'a', 'host', 'a', ':path', '/', ':scheme', 'http'], '2.0', 'two Host headers'],
+  [[':authority', 'a', 'host', 'b', ':path', '/', ':scheme', 'http'], '2.0', 'a Host that is not the authority'],
+  [[':authority', 'u@a', ':path', '/', ':scheme', 'http'], '2.0', 'an invalid authority'],
+  [[':authority', 'a', ':path', '/', ':scheme', 'ftp'], '2.0', 'another scheme than http and https'],
+  [[':authority', 'a', ':path', 'http://b/', ':scheme', 'http'], '2.0', 'an invalid :path']
 ]
 
 for (const [headers, version, fault] of cases) {

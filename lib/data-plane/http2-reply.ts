@@ -1,0 +1,81 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2'
+import type { ResponseHead } from '../../types/options.ts'
+
+/*
+ * What is different about a client that speaks HTTP/2. Fastify types its raw response as that of HTTP/1; here it is what it is.
+ */
+
+type Headers = Record<string, string | string[]>
+
+export function isHttp2 (raw: ServerResponse): boolean {
+  return raw.req.httpVersionMajor === 2
+}
+
+export function streamOf (raw: ServerResponse): ServerHttp2Stream {
+  return (raw as unknown as Http2ServerResponse).stream
+}
+
+/**
+ * Ends a stream in a way that cannot be taken for its end (RFC 9113 8.1). Not by `destroy()`, which resets with NO_ERROR: to Node's
+ * own client, among others, that is an orderly end. No END_STREAM goes before it, since Node's responses wait for trailers first.
+ */
+export function resetStream (raw: ServerResponse): void {
+  streamOf(raw).close(constants.NGHTTP2_INTERNAL_ERROR)
+}
+
+/** Whether a request is its head alone; what frames a body in HTTP/2 is no field but a flag (RFC 9113 8.1). */
+export function endsWithHead (raw: IncomingMessage): boolean {
+  return (raw as unknown as Http2ServerRequest).stream.endAfterHeaders
+}
+
+/** Whether the response has gone out whole. A stream that was cancelled counts as finished, too; only its code tells. */
+export function hasEnded (raw: ServerResponse): boolean {
+  const stream = streamOf(raw)
+  return raw.writableEnded && stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR
+}
+
+/** Makes a response of an upstream one that HTTP/2 can carry. */
+export function fitReply (raw: ServerResponse, { headers }: ResponseHead, isHeadOnly: boolean): void {
+  fitToHttp2(headers)
+  if (isHeadOnly) joinHeadAndEnd(raw)
+}
+
+/**
+ * Lets a response without a body end with its head (END_STREAM on HEADERS). Fastify writes the head first, and Node would send
+ * it at once and an empty DATA frame after it; a status of gRPC in the head only counts where nothing follows (gRPC over HTTP/2,
+ * Trailers-Only).
+ */
+export function joinHeadAndEnd (raw: ServerResponse): void {
+  raw.writeHead = keepHead as unknown as ServerResponse['writeHead']
+}
+
+function keepHead (this: ServerResponse, statusCode: number, headers: Headers): ServerResponse {
+  this.statusCode = statusCode
+  for (const name in headers) this.setHeader(name, headers[name]!)
+  // The prototype's again: `end` writes the head by it.
+  delete (this as Partial<ServerResponse>).writeHead
+  return this
+}
+
+/** A response cannot carry these (RFC 9113 8.2.2); a transform may have set them. */
+const connectionFields = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']
+
+/** Fields of which Node sends one value only, and throws over two. */
+const singleFields = [
+  'access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization', 'content-encoding',
+  'content-language', 'content-length', 'content-location', 'content-md5', 'content-range', 'content-type', 'date', 'dnt', 'etag', 'expires', 'from',
+  'host', 'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'last-modified', 'location', 'max-forwards',
+  'proxy-authorization', 'range', 'referer', 'retry-after', 'tk', 'upgrade-insecure-requests', 'user-agent', 'x-content-type-options'
+]
+
+/** Makes headers such as HTTP/2 can carry, and Node is willing to send; lines that may not be repeated become one list, as RFC 9110 5.3 reads them. */
+export function fitToHttp2 (headers: Headers): void {
+  for (const name of connectionFields) {
+    if (headers[name] !== undefined) delete headers[name]
+  }
+  for (const name of singleFields) {
+    const value = headers[name]
+    if (Array.isArray(value)) headers[name] = value.join(', ')
+  }
+}
