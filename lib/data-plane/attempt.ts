@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Attempt, Endpoint, Phase, ProxyErrorLike } from '../../types/model.ts'
 import type { Payload, ProxyExchange } from '../model/exchange.ts'
 import type { Carried, Connection } from './pool/connection.ts'
-import type { Deadlines } from './timeouts.ts'
+import type { AttemptOwner } from './attempt-owner.ts'
 import { copyResponseHeaders } from './transform/hop-by-hop.ts'
 import { announcedLength, hasNoBody, isMediaType } from './content.ts'
 import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
@@ -13,19 +13,6 @@ import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { relayTrailers } from './trailers.ts'
 import { proxyError, toProxyError } from '../errors.ts'
-
-/** Whoever began an attempt, and goes on from it. */
-export interface AttemptOwner {
-  readonly deadlines: Deadlines
-  /** The head is there, and the body whole, or as a stream. */
-  answered (attempt: ProxyAttempt, headers: Record<string, string | string[]>, payload: Payload): void
-  /** It came to nothing, before anything of the answer was handed over. */
-  failed (attempt: ProxyAttempt): void
-  /** The body broke off after its head was handed over. */
-  broke (attempt: ProxyAttempt): void
-  /** It is over, well or not. */
-  ended (attempt: ProxyAttempt): void
-}
 
 /** Bytes of a body that are kept to go out in one piece; two full reads of a socket. */
 const WHOLE_LIMIT = 128 * 1024
