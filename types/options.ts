@@ -1,5 +1,6 @@
 import type { FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { Exchange } from './model.ts'
+import type { Balancer } from './policy.ts'
 
 /**
  * What the user writes. Durations are milliseconds, sizes are bytes. Every problem of every registration is
@@ -28,13 +29,21 @@ export interface UpstreamOptions {
   /** At least one. A URL with a path puts that path in front of every path sent to it. */
   endpoints: (string | EndpointOptions)[]
   /**
-   * How an endpoint is chosen. `power-of-two` draws two and takes the less busy one; `round-robin` takes turns.
-   * Both honour weights.
+   * How an endpoint is chosen; all honour weights. `power-of-two` draws two and takes the less busy one; `round-robin` takes turns; `random` draws;
+   * `least-requests` looks at all and takes the least busy; `peak-ewma` draws two and takes the one that has answered sooner lately, for what it
+   * has under way; `hash` keeps one key on one endpoint. Or one of your own; what it throws, and what is none of the endpoints it was shown, is `internal_error` (500).
    * @default 'power-of-two'
    */
-  balancer?: 'power-of-two' | 'round-robin'
+  balancer?: 'power-of-two' | 'round-robin' | 'random' | 'least-requests' | 'peak-ewma' | HashOptions | Balancer
   /** Connections to each endpoint. */
   pool?: PoolOptions
+}
+
+/** Rendezvous hashing: when an endpoint goes, only its own keys move. */
+export interface HashOptions {
+  name: 'hash'
+  /** Whose value decides. A request without it is spread by `power-of-two`. */
+  key: { header: string } | { cookie: string } | ((request: FastifyRequest) => string | undefined)
 }
 
 export interface EndpointOptions {

@@ -20,7 +20,10 @@ export interface PolicyDefinition<Policy, Options = unknown> {
   create (options: Options, tools: Tools): Policy
 }
 
-/** Which endpoint? Never called with an empty list. A changed list is a new reference, so what is computed from it can be kept by identity. */
+/**
+ * Which endpoint? Never called with an empty list. A changed list, or one with changed weights, is a new reference, so what is computed from it can be kept
+ * by identity. One that also has `onAttempt`, as observers have, is told how each attempt went.
+ */
 export interface Balancer {
   pick (available: readonly Endpoint[], exchange: Exchange): Endpoint
 }

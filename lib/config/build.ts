@@ -3,7 +3,7 @@ import type { Problem } from '../../types/control.ts'
 import type { Observer, Tools } from '../../types/policy.ts'
 import type { TimeoutOptions } from '../../types/options.ts'
 import type { Dispatcher } from 'undici'
-import { balancers } from '../data-plane/balancer/index.ts'
+import { createBalancer, learnerOf } from '../data-plane/balancer/index.ts'
 import { readCookie } from '../data-plane/cookie.ts'
 import type { PoolConfig } from '../data-plane/pool/index.ts'
 import { PathFunction, PathTemplate, ReplacePrefix, SamePath } from '../data-plane/route-path.ts'
@@ -38,11 +38,13 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
       connectTimeout: config.pool.connectTimeout
     }, building.openPool(url.origin, config.pool))
   })
+  const balancer = createBalancer(config.balancer, building.tools)
+  const learner = learnerOf(config.balancer, balancer)
   return new ProxyUpstream(config.name, {
     endpoints,
     available: endpoints,
-    balancer: balancers.get(config.balancer)!.create({}, building.tools),
-    observers: building.observers
+    balancer,
+    observers: learner === null ? building.observers : [...building.observers, learner]
   })
 }
 

@@ -1,7 +1,9 @@
 import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
+import { type BalancerConfig, isBalancer } from '../data-plane/balancer/index.ts'
 import type { BodyOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions } from '../../types/options.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
+import { checkUpstream } from './upstream-policies.ts'
 import { isUrl, join, unknownKey, validate } from './validate.ts'
 
 export interface EndpointConfig {
@@ -13,7 +15,7 @@ export interface EndpointConfig {
 export interface UpstreamConfig {
   readonly name: string
   readonly endpoints: readonly EndpointConfig[]
-  readonly balancer: string
+  readonly balancer: BalancerConfig
   readonly pool: Required<Omit<PoolOptions, 'tls'>> & Pick<PoolOptions, 'tls'>
   /** Where it was written, for later problems. */
   readonly where: string
@@ -138,7 +140,7 @@ export function normalizeUpstream (name: string, value: unknown, where: string, 
   if (isPlain(full) && Array.isArray(full['endpoints'])) {
     full['endpoints'] = full['endpoints'].map((endpoint: unknown) => typeof endpoint === 'string' ? { origin: endpoint } : endpoint)
   }
-  if (!validate(upstreamSchema, full, where, problems)) return null
+  if (!validate(upstreamSchema, full, where, problems) || !checkUpstream(full as UpstreamConfig, where, problems)) return null
   return freeze({ ...(full as Omit<UpstreamConfig, 'name' | 'where'>), name, where })
 }
 
@@ -211,10 +213,10 @@ function isPlain (value: unknown): value is Plain {
   return prototype === Object.prototype || prototype === null
 }
 
-/** Copies what JSON could hold; functions, buffers and regular expressions stay the user's. */
+/** Copies what JSON could hold; functions, buffers, regular expressions and balancers, which may keep count, stay the user's. */
 export function copyOptions (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyOptions)
-  if (!isPlain(value)) return value
+  if (!isPlain(value) || isBalancer(value)) return value
   const result: Plain = {}
   for (const [key, item] of Object.entries(value)) {
     if (item !== undefined) result[key] = copyOptions(item)
@@ -224,7 +226,7 @@ export function copyOptions (value: unknown): unknown {
 
 function freeze<T> (value: T): T {
   if (Array.isArray(value)) value.forEach(freeze)
-  else if (isPlain(value)) {
+  else if (isPlain(value) && !isBalancer(value)) {
     for (const [key, item] of Object.entries(value)) {
       // Fastify writes into the objects of its own options.
       if (key !== 'fastify') freeze(item)

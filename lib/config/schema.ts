@@ -28,7 +28,8 @@ export const upstreamSchema: OptionSchema = {
   required: ['endpoints'],
   properties: {
     endpoints: { type: 'array', minItems: 1, items: endpointSchema },
-    balancer: { kind: ['string'], enum: [...balancers.keys()], default: 'power-of-two' },
+    // An object is checked when it is known what it is: see upstream-policies.ts.
+    balancer: { kind: ['string', 'object'], if: { type: 'string' }, then: { enum: [...balancers.keys()] }, default: 'power-of-two' },
     pool: { ...poolSchema, default: {} }
   }
 }

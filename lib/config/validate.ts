@@ -53,7 +53,7 @@ export function validate (schema: OptionSchema, value: unknown, path: string, pr
   for (const error of errors) {
     // What is of the wrong kind is told once, not again for each bound that it cannot keep.
     const isRepeated = error.keyword !== 'kind' && errors.some((other) => other.keyword === 'kind' && other.instancePath === error.instancePath)
-    if (!isRepeated && error.keyword !== 'propertyNames') problems.push({ path: pathOf(path, error), message: messageOf(error) })
+    if (!isRepeated && error.keyword !== 'propertyNames' && error.keyword !== 'if') problems.push({ path: pathOf(path, error), message: messageOf(error) })
   }
   return false
 }
@@ -80,7 +80,7 @@ function messageOf (error: ErrorObject): string {
   const schema = error.parentSchema as OptionSchema
   switch (error.keyword) {
     case 'additionalProperties':
-      return unknownKey(String(error.params['additionalProperty']), Object.keys(schema['properties'] as object))
+      return unknownKey(String(error.params['additionalProperty']), Object.keys(schema['properties'] ?? {}))
     case 'required':
       return 'is required'
     case 'kind':

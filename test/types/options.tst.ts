@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { CanaryOptions, PoolOptions, ProxyOptions, ReplyProxyOptions, RouteOptions, UpstreamOptions } from 'fastify-sluice'
+import type { CanaryOptions, Endpoint, PoolOptions, ProxyOptions, ReplyProxyOptions, RouteOptions, UpstreamOptions } from 'fastify-sluice'
 import { describe, expect, test } from 'tstyche'
 
 declare function takeOptions (options: ProxyOptions): void
@@ -116,7 +116,9 @@ describe('an upstream', () => {
     expect(takeUpstream).type.not.toBeCallableWith({})
     expect(takeUpstream).type.not.toBeCallableWith({ endpoints: 'http://a' })
     expect(takeUpstream).type.not.toBeCallableWith({ endpoints: [{ url: 'http://a' }] })
-    expect(takeUpstream).type.not.toBeCallableWith({ endpoints: ['http://a'], balancer: 'random' })
+    expect(takeUpstream).type.toBeCallableWith({ endpoints: ['http://a'], balancer: { name: 'hash' as const, key: { cookie: 'sid' } } })
+    expect(takeUpstream).type.toBeCallableWith({ endpoints: ['http://a'], balancer: { pick: (available: readonly Endpoint[]) => available[0]! } })
+    expect(takeUpstream).type.not.toBeCallableWith({ endpoints: ['http://a'], balancer: 'hash' })
   })
 
   test('has a pool with TLS', () => {

@@ -1,23 +1,60 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { balancers } from '../../../../lib/data-plane/balancer/index.ts'
+import { balancers, createBalancer, learnerOf } from '../../../../lib/data-plane/balancer/index.ts'
+import type { Endpoint } from '../../../../types/model.ts'
+import type { Balancer, Observer } from '../../../../types/policy.ts'
 import { endpointAt, exchangeWith } from '../../samples.ts'
 
+const tools = { now: () => 0, random: Math.random }
+const exchange = exchangeWith()
+const names = ['power-of-two', 'round-robin', 'random', 'least-requests', 'peak-ewma', 'hash']
+
 test('knows every balancer by the name that the options use', () => {
-  assert.deepEqual([...balancers.keys()], ['power-of-two', 'round-robin'])
+  assert.deepEqual([...balancers.keys()], names)
   for (const [name, definition] of balancers) assert.equal(definition.name, name)
 })
 
-for (const [name, definition] of balancers) {
+for (const name of names) {
   test(`makes a ${name} that picks one of those that are available`, () => {
-    const balance = definition.create({}, { now: () => 0, random: Math.random })
+    const balance = createBalancer(name === 'hash' ? { name, key: () => String(Math.random()) } as { name: string } : name, tools)
     for (const count of [1, 2, 5]) {
       const list = Array.from({ length: count }, (_, index) => endpointAt(`http://10.0.0.${index}`))
-      for (let pick = 0; pick < 50; pick++) assert.ok(list.includes(balance.pick(list, exchangeWith())))
+      for (let pick = 0; pick < 50; pick++) assert.ok(list.includes(balance.pick(list, exchange)))
     }
   })
+}
 
-  test(`takes no options for ${name}`, () => {
-    assert.deepEqual(definition.schema, { type: 'object', additionalProperties: false })
+for (const name of names.filter((name) => name !== 'hash')) {
+  test(`takes no options for ${name}, which may be given as an object with its name alone`, () => {
+    assert.deepEqual(balancers.get(name)!.schema, { type: 'object', additionalProperties: false })
+    const list = [endpointAt('http://a')]
+    assert.equal(createBalancer({ name }, tools).pick(list, exchange), list[0])
   })
 }
+
+test('takes a balancer of the user, and leaves it as it is', () => {
+  const list = [endpointAt('http://a'), endpointAt('http://b')]
+  let count = 0
+  const own: Balancer = Object.freeze({ pick: (available: readonly Endpoint[]) => available[count++ % 2]! })
+  const balance = createBalancer(own, tools)
+
+  assert.deepEqual([1, 2, 3].map(() => balance.pick(list, exchange).host), ['a', 'b', 'a'])
+})
+
+test('what a balancer of the user picks has to be one of the available', () => {
+  const list = [endpointAt('http://a'), endpointAt('http://b')]
+  for (const wrong of [undefined, null, 'http://a', endpointAt('http://a')]) {
+    const balance = createBalancer({ pick: () => wrong } as unknown as Balancer, tools)
+    assert.throws(() => balance.pick(list, exchange), TypeError)
+  }
+})
+
+test('balancers that learn are told of attempts, the others are not', () => {
+  const own: Balancer & Observer = { pick: ([first]) => first!, onAttempt () {} }
+  const ewma = createBalancer('peak-ewma', tools)
+
+  assert.equal(learnerOf(own, createBalancer(own, tools)), own)
+  assert.equal(learnerOf('peak-ewma', ewma), ewma)
+  assert.equal(learnerOf('random', createBalancer('random', tools)), null)
+  assert.equal(learnerOf({ pick: ([first]) => first! }, createBalancer({ pick: ([first]) => first! }, tools)), null)
+})

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { peakEwma } from '../../../../lib/data-plane/balancer/peak-ewma.ts'
+import { proxyError } from '../../../../lib/errors.ts'
+import type { Attempt, Endpoint } from '../../../../types/model.ts'
+import type { Balancer, Observer } from '../../../../types/policy.ts'
+import { clock } from '../../../helpers/clock.ts'
+import { attemptOf, endpointAt, exchangeWith, seeded } from '../../samples.ts'
+
+const exchange = exchangeWith()
+
+function setUp (weights: number[] = [1, 1]): { time: ReturnType<typeof clock>, list: Endpoint[], pick: () => string, share: (of: string) => number, answer: (endpoint: Endpoint, took: number, fields?: Partial<Attempt>) => void } {
+  const time = clock(1000)
+  const balance = peakEwma.create({}, { now: time.now, random: seeded(5) }) as Balancer & Observer
+  const list = weights.map((weight, index) => endpointAt(`http://${'abc'[index]}`, { weight }))
+  const pick = (): string => balance.pick(list, exchange).host
+  return {
+    time,
+    list,
+    pick,
+    share: (of) => Array.from({ length: 1000 }, pick).filter((host) => host === of).length / 1000,
+    answer (endpoint, took, fields = {}) {
+      const now = time.now()
+      balance.onAttempt!(attemptOf(exchange, { endpoint, startedAt: now - took, headAt: now, endedAt: now, statusCode: 200, ...fields }))
+    }
+  }
+}
+
+test('the endpoint that answers sooner is taken', () => {
+  const { list, answer, share } = setUp()
+  answer(list[0]!, 50)
+  answer(list[1]!, 10)
+  assert.equal(share('b'), 1)
+})
+
+test('until it has so much under way that the slower one is likely to be sooner', () => {
+  const { list, answer, share } = setUp()
+  answer(list[0]!, 50)
+  answer(list[1]!, 10)
+  list[1]!.active = 4
+  assert.equal(share('a') > 0.3, true, 'a tie goes to the one that was drawn first')
+  list[1]!.active = 5
+  assert.equal(share('a'), 1)
+})
+
+test('a peak counts at once, and fades', () => {
+  const { list, answer, share, time } = setUp()
+  for (const endpoint of list) answer(endpoint, 10)
+  answer(list[0]!, 1000)
+  assert.equal(share('a'), 0)
+  time.advance(5000)
+  answer(list[1]!, 10)
+  assert.equal(share('a'), 0, 'one quick answer of the other does not make it forgotten')
+  time.advance(60_000)
+  answer(list[1]!, 10)
+  assert.equal(share('a'), 1, 'nobody asked it for a minute')
+})
+
+test('quick answers bring a slow endpoint back as time passes', () => {
+  const { list, answer, share, time } = setUp()
+  answer(list[0]!, 100)
+  for (let second = 0; second < 60; second++) {
+    time.advance(1000)
+    answer(list[0]!, 1)
+    answer(list[1]!, 10)
+  }
+  assert.equal(share('a'), 1)
+})
+
+test('an endpoint that nobody knows yet is tried once, and not flooded', () => {
+  const { list, answer, share } = setUp()
+  answer(list[0]!, 10)
+  assert.equal(share('b'), 1)
+  list[1]!.active = 1
+  assert.equal(share('b'), 0)
+})
+
+test('an endpoint that fails at once does not look quick', () => {
+  const { list, answer, share } = setUp()
+  answer(list[0]!, 100)
+  answer(list[1]!, 1, { error: proxyError('connection_refused', 'connect'), headAt: 0 })
+  assert.equal(share('a'), 1)
+})
+
+test('what the client ended says nothing', () => {
+  const { list, answer, share } = setUp()
+  answer(list[0]!, 10)
+  answer(list[1]!, 20)
+  answer(list[0]!, 5000, { error: proxyError('client_closed_request', 'responseHeaders'), headAt: 0 })
+  assert.equal(share('a'), 1)
+})
+
+test('equally quick endpoints share by weight', () => {
+  const { list, answer, pick } = setUp([1, 3])
+  for (const endpoint of list) answer(endpoint, 10)
+  for (let count = 0; count < 40; count++) list.find(({ host }) => host === pick())!.active++
+  assert.ok(Math.abs(list[1]!.active - 30) <= 2, String(list[1]!.active))
+})
+
+test('the only endpoint is taken without a throw of the dice', () => {
+  const balance = peakEwma.create({}, { now: () => 0, random: () => assert.fail('nothing to draw') })
+  const list = [endpointAt('http://a')]
+  assert.equal(balance.pick(list, exchange), list[0])
+})
