@@ -12,7 +12,7 @@ import { suggest } from './config/suggest.ts'
 import { isUrl, validate } from './config/validate.ts'
 import { connectOrStale } from './data-plane/retry/index.ts'
 import { Forwarder } from './data-plane/forwarder.ts'
-import { closePool, createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
+import { closePool, createPool, observeConnections, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
 import { AnyPath } from './data-plane/route-path.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
@@ -55,6 +55,8 @@ export class Gateway {
   readonly observers: Observer[] = []
   readonly problems: Problem[] = []
   snapshot: Snapshot | null = null
+  /** Whether every registration lets requests be counted. */
+  hasMetrics = true
   readonly #declaredUpstreams = new Map<string, UpstreamConfig>()
   readonly #declaredRoutes = new Map<string, { readonly url: string, readonly config: RouteConfig }>()
   readonly #pools = new Map<string, Dispatcher>()
@@ -80,7 +82,8 @@ export class Gateway {
 
   /** Takes in what one registration declares, and gives what is to be mounted of it. */
   declare (options: ProxyOptions): { prefix: string, routes: DeclaredRoute[] } {
-    const { prefix, upstreams, routes } = normalize(options, this.problems)
+    const { prefix, metrics, upstreams, routes } = normalize(options, this.problems)
+    if (!metrics) this.hasMetrics = false
     for (const upstream of upstreams) {
       const present = this.#declaredUpstreams.get(upstream.name)
       if (present === undefined) this.#declaredUpstreams.set(upstream.name, upstream)
@@ -115,7 +118,7 @@ export class Gateway {
   build (): void {
     if (this.snapshot !== null) return
     for (const config of this.#declaredUpstreams.values()) {
-      if (!this.#upstreams.has(config.name)) this.#upstreams.set(config.name, buildUpstream(config, this.#building))
+      if (!this.#upstreams.has(config.name)) this.#open(config)
     }
     const routes = new Map<string, Route>()
     for (const [id, { url, config }] of this.#declaredRoutes) {
@@ -217,8 +220,16 @@ export class Gateway {
     }
     const config = normalizeUpstream(nameOrUrl, nameOrUrl, where, problems)
     if (config === null) return null
+    return this.#open(config)
+  }
+
+  #open (config: UpstreamConfig): Upstream {
     const upstream = buildUpstream(config, this.#building)
-    this.#upstreams.set(nameOrUrl, upstream)
+    this.#upstreams.set(config.name, upstream)
+    for (const observer of this.observers) {
+      const told = observer.onUpstream?.(upstream)
+      if (told !== undefined) for (const { pool } of upstream.state.endpoints) observeConnections(pool, told)
+    }
     return upstream
   }
 }

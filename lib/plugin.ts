@@ -7,7 +7,10 @@ import { type Forward, setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
 import { isSilent } from './data-plane/request-log.ts'
 import { declareFastifyRoute } from './data-plane/routes.ts'
+import { undiciVersion } from './data-plane/pool/index.ts'
 import { AccessLog } from './observe/access-log.ts'
+import { Metrics } from './observe/metrics/index.ts'
+import { Recorder } from './observe/metrics/recorder.ts'
 import { Tracing } from './observe/tracing.ts'
 import { Gateway, type DeclaredRoute } from './gateway.ts'
 import { version } from './version.ts'
@@ -33,6 +36,8 @@ function setUp (app: FastifyInstance): Shared {
   const gateway = new Gateway({ now: () => performance.now(), random: Math.random })
   const forward = setUpReplyFrom(app, gateway.forwarder)
   const shared = { gateway, forward }
+  const recorder = new Recorder(undiciVersion)
+  const metrics = new Metrics(recorder, app.log)
   if (!isSilent(app.log)) gateway.observers.push(new AccessLog())
 
   const control: ProxyControl = {
@@ -41,6 +46,7 @@ function setUp (app: FastifyInstance): Shared {
       if (route !== null) app.register(async function routeOf (scope) { mount(scope, shared, [route]) })
     },
     get snapshot () { return gateway.snapshot },
+    metrics,
     setCanary: (route, name, change) => { gateway.setCanary(route, name, change) },
     upstream: (name) => gateway.upstream(name)
   }
@@ -54,10 +60,12 @@ function setUp (app: FastifyInstance): Shared {
   app.addHook('onReady', async () => {
     // An SDK is registered before the app is: its propagator says so.
     gateway.forwarder.tracing = Tracing.create(version)
+    if (gateway.hasMetrics) gateway.observers.push(recorder)
     gateway.build()
+    recorder.prepare(gateway.snapshot!, Date.now() / 1000)
   })
   app.addHook('preClose', async () => { gateway.drain() })
-  app.addHook('onClose', async () => { await gateway.close() })
+  app.addHook('onClose', async () => { await gateway.close(); metrics.close() })
   return shared
 }
 

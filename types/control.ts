@@ -1,4 +1,5 @@
 import type { RouteOptions } from './options.ts'
+import type { ProxyMetrics } from './metrics.ts'
 import type { Snapshot, Upstream } from './model.ts'
 
 /** One thing wrong with the options. */
@@ -22,6 +23,8 @@ export interface ProxyControl {
    * @throws ConfigError if there is no such route or canary, or the weight is not between 0 and 100
    */
   setCanary (route: string, name: string, change: { weight: number }): void
+  /** What is counted, and who reads it. */
+  readonly metrics: ProxyMetrics
   /** An upstream by its name; undefined if there is none. */
   upstream (name: string): Upstream | undefined
 }

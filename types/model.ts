@@ -45,6 +45,8 @@ export interface Route {
   readonly localResponseTransforms: readonly Transform<ResponseHead>[] | null
   readonly trace: 'participate' | 'passthrough' | 'restart' | false
   readonly trust: ((request: FastifyRequest) => boolean) | null
+  /** Milliseconds from which on an exchange counts as slow. */
+  readonly slow: number
   /** Bytes; 0 means no limit. `body.requestLimit`, or the route's own Fastify `bodyLimit`, which Fastify does not apply to streams. */
   readonly bodyLimit: number
   /** Bytes; Infinity means no limit. */
@@ -175,6 +177,8 @@ export interface Attempt {
   readonly endpoint: Endpoint
   /** From 1. */
   readonly number: number
+  /** The one that failed before it; null for the first. */
+  readonly previous: Attempt | null
   readonly startedAt: number
   /** When the request began to be written; 0 until then. */
   readonly sentAt: number

@@ -22,6 +22,11 @@ export interface ProxyOptions extends Partial<Omit<RouteOptions, 'url' | 'upstre
   rewritePrefix?: string
   /** Behaviour of every route of this registration that does not say otherwise. */
   defaults?: RouteBehaviour
+  /**
+   * Whether requests are counted; `false` in any registration turns it off for the app.
+   * @default true
+   */
+  metrics?: boolean
 }
 
 /** A group of interchangeable endpoints. */
@@ -176,6 +181,11 @@ export interface RouteBehaviour {
    * @default false
    */
   expose?: boolean
+  /**
+   * Milliseconds from which on an exchange counts as slow (`sluice_slow_requests_total`). Event streams and tunnels never do.
+   * @default 200
+   */
+  slow?: number
 }
 
 export interface BodyOptions {

@@ -60,4 +60,20 @@ export interface Observer {
   onExchange?: (exchange: Exchange) => void
   /** Synchronously, on whoever's call stack the change was made. */
   onEvent?: (event: UpstreamEvent) => void
+  /** An upstream has been built; who answers is told of the connections to its endpoints. */
+  onUpstream?: (upstream: Upstream) => ConnectionObserver
+  /** One active health check is over. */
+  onHealthCheck?: (upstream: Upstream, endpoint: Endpoint, hasPassed: boolean) => void
+}
+
+/** Who ended a connection: the upstream, we for its being idle, we for another reason, or something that went wrong. */
+export type ConnectionEnd = 'upstream' | 'idle' | 'proxy' | 'error'
+
+/** Told of the connections of a pool, which several upstreams may share; must not throw. */
+export interface ConnectionObserver {
+  /** A connection stands, after so many milliseconds for name, TCP and TLS. */
+  onConnected: (milliseconds: number, hasResumed: boolean) => void
+  /** None came about; with the word of the error table. */
+  onRefused: (error: string) => void
+  onDisconnected: (by: ConnectionEnd) => void
 }

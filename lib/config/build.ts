@@ -72,6 +72,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     trust: behaviour.trust ?? null,
     bodyLimit: requestLimit(behaviour.body.requestLimit, config.fastify['bodyLimit']),
     responseLimit: behaviour.body.responseLimit ?? Infinity,
+    slow: behaviour.slow,
     pseudonym: behaviour.via === false ? 'sluice' : behaviour.via
   })
 }

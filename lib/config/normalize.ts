@@ -36,6 +36,7 @@ export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canari
   readonly trace: 'participate' | 'passthrough' | 'restart' | false
   readonly encodedSlashes: 'forward' | 'reject'
   readonly expose: boolean
+  readonly slow: number
 }
 
 export interface RouteConfig {
@@ -53,6 +54,7 @@ export interface RouteConfig {
 
 export interface RegistrationConfig {
   readonly prefix: string
+  readonly metrics: boolean
   readonly upstreams: readonly UpstreamConfig[]
   readonly routes: readonly RouteConfig[]
 }
@@ -63,7 +65,7 @@ type Plain = Record<string, unknown>
 export function normalize (options: unknown, problems: Problem[]): RegistrationConfig {
   if (!isPlain(options)) {
     problems.push({ path: 'options', message: 'must be an object' })
-    return freeze({ prefix: '', upstreams: [], routes: [] })
+    return freeze({ prefix: '', metrics: true, upstreams: [], routes: [] })
   }
   const isOneLine = 'upstream' in options
   const { own, route } = split(options, isOneLine, problems)
@@ -94,7 +96,7 @@ export function normalize (options: unknown, problems: Problem[]): RegistrationC
     const config = normalizeOneLine({ ...forAll, ...route }, defaults, upstreams, problems)
     if (config !== null) routes.push(config)
   }
-  return freeze({ prefix, upstreams, routes })
+  return freeze({ prefix, metrics: own['metrics'] !== false, upstreams, routes })
 }
 
 /** In the one-line form a registration and its only route share one object. */

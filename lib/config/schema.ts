@@ -120,7 +120,8 @@ const behaviour = {
   trace: { kind: ['string', 'false'], enum: [false, 'participate', 'passthrough', 'restart'], default: 'participate' },
   trust: { kind: ['function'] },
   encodedSlashes: { kind: ['string'], enum: ['forward', 'reject'], default: 'forward' },
-  expose: { kind: ['boolean'], default: false }
+  expose: { kind: ['boolean'], default: false },
+  slow: { ...milliseconds, default: 200 }
 }
 
 /** Via pseudonyms are tokens (RFC 9110 7.6.3); JSON Schema's `pattern` passes over `false`. */
@@ -173,6 +174,7 @@ export const registrationSchema: OptionSchema = {
     routes: { type: 'array' },
     prefix: { kind: ['string'], pattern: '^/|^$', meaning: "a path that begins with '/'" },
     defaults: {}, // see defaultsSchema
+    metrics: { kind: ['boolean'], default: true },
     ...Object.fromEntries(registerKeys.map((key) => [key, {}]))
   }
 }

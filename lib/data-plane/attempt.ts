@@ -28,6 +28,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   readonly exchange: ProxyExchange
   readonly endpoint: Endpoint
   readonly number: number
+  readonly previous: Attempt | null
   readonly startedAt: number
   sentAt = 0
   writtenAt = 0
@@ -56,6 +57,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     this.exchange = exchange
     this.endpoint = endpoint
     this.number = number
+    this.previous = exchange.last
     this.startedAt = startedAt
     this.#owner = owner
     endpoint.active++

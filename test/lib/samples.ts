@@ -75,6 +75,7 @@ export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route
     localResponseTransforms: null,
     trace: 'participate',
     trust: null,
+    slow: 200,
     bodyLimit: 0,
     responseLimit: Infinity,
     pseudonym: 'sluice',
@@ -99,6 +100,7 @@ export function attemptOf (exchange: Exchange, fields: Partial<Attempt> = {}): A
     exchange,
     endpoint: exchange.upstream.state.endpoints[0]!,
     number: 1,
+    previous: null,
     startedAt: 0,
     sentAt: 0,
     // As of a request without a body.

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto'
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import { errors, Pool, type Dispatcher } from 'undici'
-import type { OptionSchema } from '../../../types/policy.ts'
+import type { ConnectionObserver, OptionSchema } from '../../../types/policy.ts'
 import type { PoolOptions, TlsOptions } from '../../../types/options.ts'
 import { createConnector } from './connector.ts'
 import { CountingClient } from './counting-client.ts'
+
+/** Ours, not the one that Node brings along. */
+export const undiciVersion: string = (createRequire(import.meta.url)('undici/package.json') as { version: string }).version
 
 export type PoolConfig = Required<Omit<PoolOptions, 'tls'>> & Pick<PoolOptions, 'tls'>
 
@@ -31,7 +35,7 @@ export const poolSchema: OptionSchema = {
 
 /** Opens the pool of one endpoint. The gateway that asked for it closes it. */
 export function createPool (origin: string, config: PoolConfig): Dispatcher {
-  const connections: Connections = { connecting: new Set(), connected: new Set() }
+  const connections: Connections = { connecting: new Set(), connected: new Set(), observers: [] }
   const pool = new Pool(origin, {
     connections: config.connections,
     // More than one request in a connection would let one slow answer hold up others (head-of-line blocking).
@@ -42,7 +46,7 @@ export function createPool (origin: string, config: PoolConfig): Dispatcher {
     // Ours are kept by the deadlines of the exchange: undici's are up to a second late.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: createConnector(config, connections.connecting),
+    connect: createConnector(config, connections.connecting, connections.observers),
     factory: (origin: URL | string, options: object) => new CountingClient(origin, options as ConstructorParameters<typeof CountingClient>[1], connections.connected)
   })
   connectionsOf.set(pool, connections)
@@ -53,9 +57,16 @@ interface Connections {
   /** Sockets that are not through yet. */
   readonly connecting: Set<Socket>
   readonly connected: Set<CountingClient>
+  readonly observers: ConnectionObserver[]
 }
 
 const connectionsOf = new WeakMap<Dispatcher, Connections>()
+
+/** From now on, tells of each connection of the pool; once, however many endpoints an upstream has in it. */
+export function observeConnections (pool: Dispatcher, observer: ConnectionObserver): void {
+  const { observers } = connectionsOf.get(pool)!
+  if (!observers.includes(observer)) observers.push(observer)
+}
 
 /** Closes a pool that nobody needs any more, once it has nothing to do. */
 export async function closePool (pool: Dispatcher): Promise<void> {

@@ -69,7 +69,7 @@ test('declares upstreams, routes and the one-line form together', () => {
 })
 
 test('declares nothing when nothing is given', () => {
-  assert.deepEqual(config({}), { prefix: '', upstreams: [], routes: [] })
+  assert.deepEqual(config({}), { prefix: '', metrics: true, upstreams: [], routes: [] })
 })
 
 test('takes a slash at the end of the prefix for none', () => {
@@ -93,7 +93,8 @@ test('fills in every default of a route', () => {
     location: true,
     trace: 'participate',
     encodedSlashes: 'forward',
-    expose: false
+    expose: false,
+    slow: 200
   })
 })
 

@@ -1,0 +1,53 @@
+import type { Definition } from './catalog.ts'
+import { collect } from './collect.ts'
+import { families } from './families.ts'
+import { labelPairs, TextWriter } from './prometheus.ts'
+import type { Recorder } from './recorder.ts'
+
+/** What one process tells another: by metric, then by its labels as they are printed. Plain data, for node:cluster's messages. */
+export type Told = Record<string, Record<string, number | Counts>>
+
+/** A histogram: its counts by bucket, and the sum at the end. */
+export type Counts = number[]
+
+export async function tell (recorder: Recorder): Promise<Told> {
+  const told: Told = {}
+  await collect(recorder, {
+    begin: ({ name }) => { told[name] = {} },
+    sample: ({ labels, value, histogram }, { name, labels: names }) => {
+      told[name]![labelPairs(names, labels)] = histogram === null ? value : [...histogram.counts, histogram.sum]
+    }
+  })
+  return told
+}
+
+/** Adds what one process has told to what others have: into `all`, which is changed. */
+export function mergeInto (all: Told, told: Told, only: (definition: Definition) => boolean = () => true): void {
+  for (const { definition } of families) {
+    const from = told[definition.name]
+    if (from === undefined || !only(definition)) continue
+    const to = all[definition.name] ??= {}
+    for (const [pairs, value] of Object.entries(from)) to[pairs] = merged(to[pairs], value, definition.merge)
+  }
+}
+
+function merged (present: number | Counts | undefined, value: number | Counts, merge: Definition['merge']): number | Counts {
+  if (present === undefined) return Array.isArray(value) ? [...value] : value
+  if (Array.isArray(present) || Array.isArray(value)) {
+    return Array.isArray(present) && Array.isArray(value) ? present.map((count, index) => count + (value[index] ?? 0)) : present
+  }
+  if (merge === 'max') return Math.max(present, value)
+  return merge === 'min' ? Math.min(present, value) : present + value
+}
+
+export function print (all: Told): string {
+  const writer = new TextWriter()
+  for (const { definition } of families) {
+    writer.begin(definition)
+    for (const [pairs, value] of Object.entries(all[definition.name] ?? {})) {
+      if (Array.isArray(value)) writer.histogram(definition.name, pairs, definition.buckets, value, value.at(-1)!)
+      else writer.number(definition.name, pairs, value)
+    }
+  }
+  return writer.toString()
+}

@@ -1,0 +1,151 @@
+import { performance, type EventLoopUtilization } from 'node:perf_hooks'
+import process from 'node:process'
+import type { Endpoint, Upstream } from '../../../types/model.ts'
+import { version } from '../../version.ts'
+import * as catalog from './catalog.ts'
+import type { Definition } from './catalog.ts'
+import type { Family } from './families.ts'
+import { quantile } from './histogram.ts'
+import { addressOf, nameOf, type UpstreamSeries } from './series.ts'
+import { type Sample, single } from './sample.ts'
+import { breakerStates } from './words.ts'
+
+/*
+ * What is, rather than what has happened: worked out when somebody reads it, from the state that the data plane keeps anyway.
+ */
+
+function ofUpstreams (definition: Definition, read: (series: UpstreamSeries, now: number) => Iterable<Sample>): Family {
+  return { definition, * read (recorder, now) { for (const series of recorder.upstreams.values()) yield * read(series, now) } }
+}
+
+/** One number per endpoint; those that share a name are one. */
+function * perEndpoint ({ name, upstream: { state } }: UpstreamSeries, read: (endpoint: Endpoint) => number, merge: (a: number, b: number) => number): Generator<Sample> {
+  const endpoints = new Map<string, number>()
+  for (const endpoint of state.endpoints) {
+    const key = nameOf(endpoint)
+    const present = endpoints.get(key)
+    endpoints.set(key, present === undefined ? read(endpoint) : merge(present, read(endpoint)))
+  }
+  for (const [endpoint, value] of endpoints) yield single([name, endpoint], value)
+}
+
+const add = (a: number, b: number): number => a + b
+
+interface PoolStats {
+  readonly connected: number
+  readonly running: number
+  readonly queued: number
+}
+
+const nothing: PoolStats = { connected: 0, running: 0, queued: 0 }
+
+/** undici's own figures; a dispatcher of another kind has none. */
+function statsOf ({ pool }: Endpoint): PoolStats {
+  return { ...nothing, ...(pool as { stats?: Partial<PoolStats> }).stats } as PoolStats
+}
+
+function * connectionsOf (series: UpstreamSeries): Generator<Sample> {
+  const active = perEndpoint(series, (endpoint) => busy(statsOf(endpoint)), Math.max)
+  const idle = perEndpoint(series, (endpoint) => { const stats = statsOf(endpoint); return stats.connected - busy(stats) }, Math.max)
+  for (const { labels, value } of active) yield single([...labels, 'active'], value)
+  for (const { labels, value } of idle) yield single([...labels, 'idle'], value)
+}
+
+/** For readers with names of their own. One entry per host and port, with its connections and exchanges. */
+export function connectionCounts ({ state }: Upstream): { address: string, port: number, busy: number, idle: number, active: number }[] {
+  const counts = new Map<string, { address: string, port: number, busy: number, idle: number, active: number }>()
+  for (const endpoint of state.endpoints) {
+    const present = counts.get(endpoint.origin)
+    if (present !== undefined) {
+      present.active += endpoint.active
+      continue
+    }
+    const stats = statsOf(endpoint)
+    counts.set(endpoint.origin, { ...addressOf(endpoint.origin), busy: busy(stats), idle: stats.connected - busy(stats), active: endpoint.active })
+  }
+  return [...counts.values()]
+}
+
+/** With HTTP/2 a connection carries many at once. */
+function busy ({ connected, running }: PoolStats): number {
+  return Math.min(connected, running)
+}
+
+/** In our own queue, where the upstream has one, and in those of its pools; a pool that two endpoints share counts once. */
+function pendingOf ({ upstream }: UpstreamSeries): number {
+  let sum = (upstream as { pending?: number }).pending ?? 0
+  const seen = new Set<unknown>()
+  for (const endpoint of upstream.state.endpoints) {
+    if (seen.has(endpoint.pool)) continue
+    seen.add(endpoint.pool)
+    sum += statsOf(endpoint).queued
+  }
+  return sum
+}
+
+/**
+ * How near an upstream is to having no connection left. Exchanges that wait make it steeper: what waits longer than answers take
+ * will not be served by the connections there are.
+ */
+function saturationOf ({ upstream, header, recent }: UpstreamSeries, now: number): number {
+  const { available } = upstream.state
+  let active = 0
+  let most = 0
+  for (const endpoint of available) {
+    active += endpoint.active
+    most += endpoint.connections
+  }
+  if (most === 0) return 1
+  const { wait, counts } = recent.read(now)
+  const p95 = quantile(0.95, header.bounds, counts)
+  return active / most * (1 + (p95 === 0 ? 0 : 0.3 * wait / p95))
+}
+
+/** Each endpoint in one state; `total` is all of them. */
+function * statesOf ({ name, upstream: { state } }: UpstreamSeries, now: number): Generator<Sample> {
+  let healthy = 0
+  let ejected = 0
+  let unhealthy = 0
+  for (const endpoint of state.endpoints) {
+    if (endpoint.ejectedUntil > now) ejected++
+    else if (endpoint.health === 'unhealthy') unhealthy++
+    else healthy++
+  }
+  const counts = { healthy, ejected, unhealthy, draining: 0, total: state.endpoints.length }
+  for (const [key, count] of Object.entries(counts)) yield single([name, key], count)
+}
+
+let utilization: EventLoopUtilization | undefined
+
+export const gauges: readonly Family[] = [
+  ofUpstreams(catalog.activeRequests, (series) => perEndpoint(series, ({ active }) => active, add)),
+  ofUpstreams(catalog.pendingRequests, function * (series) { yield single([series.name], pendingOf(series)) }),
+  ofUpstreams(catalog.connections, connectionsOf),
+  ofUpstreams(catalog.saturation, function * (series, now) { yield single([series.name], saturationOf(series, now)) }),
+  ofUpstreams(catalog.endpointUp, (series) => {
+    const available = new Set(series.upstream.state.available)
+    return perEndpoint(series, (endpoint) => available.has(endpoint) ? 1 : 0, Math.max)
+  }),
+  ofUpstreams(catalog.endpoints, statesOf),
+  ofUpstreams(catalog.breakerState, (series) => perEndpoint(series, ({ breaker }) => breakerStates.indexOf(breaker), Math.max)),
+  ofUpstreams(catalog.websockets, function * ({ name, upstream }) { yield single([name], (upstream as { tunnels?: number }).tunnels ?? 0) }),
+  {
+    definition: catalog.reloads,
+    * read () {
+      yield single(['success'], 0)
+      yield single(['failure'], 0)
+    }
+  },
+  { definition: catalog.reloadSuccessful, * read ({ snapshot }) { if (snapshot !== null) yield single([], 1) } },
+  { definition: catalog.reloadTimestamp, * read ({ snapshot, builtAt }) { if (snapshot !== null) yield single([], builtAt) } },
+  { definition: catalog.configInfo, * read ({ snapshot }) { if (snapshot !== null) yield single([String(snapshot.revision)], 1) } },
+  { definition: catalog.buildInfo, * read ({ undici }) { yield single([version, undici, process.versions.node], 1) } },
+  {
+    definition: catalog.loopUtilization,
+    * read () {
+      const before = utilization
+      utilization = performance.eventLoopUtilization()
+      yield single([], performance.eventLoopUtilization(utilization, before).utilization)
+    }
+  }
+]

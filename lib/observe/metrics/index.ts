@@ -1,0 +1,44 @@
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import type { MetricsProducer, MetricsRegistry, ProxyMetrics } from '../../../types/metrics.ts'
+import { contentType, printed } from './prometheus.ts'
+import { createProducer } from './producer.ts'
+import type { Recorder } from './recorder.ts'
+import { registerAll } from './registry.ts'
+import { Worker } from './worker.ts'
+
+/** `app.proxy.metrics`. */
+export class Metrics implements ProxyMetrics {
+  readonly contentType: string = contentType
+  readonly #recorder: Recorder
+  readonly #log: FastifyBaseLogger
+  readonly #worker: Worker | null
+
+  constructor (recorder: Recorder, log: FastifyBaseLogger) {
+    this.#recorder = recorder
+    this.#log = log
+    this.#worker = Worker.create(recorder)
+  }
+
+  /** Bound to itself: Fastify calls it as its own. */
+  readonly handler = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const text = await this.#worker?.askPrimary() ?? await this.prometheus()
+    return reply.header('content-type', contentType).header('cache-control', 'no-store').send(text)
+  }
+
+  prometheus (): Promise<string> {
+    return printed(this.#recorder)
+  }
+
+  register (registry: MetricsRegistry): void {
+    registerAll(this.#recorder, registry, this.#log)
+  }
+
+  producer (): MetricsProducer {
+    this.#recorder.hasProducer = true
+    return createProducer(this.#recorder)
+  }
+
+  close (): void {
+    this.#worker?.close()
+  }
+}
