@@ -1,10 +1,12 @@
 import type { Payload } from '../model/exchange.ts'
+import type { Silence } from './pool/connection.ts'
 import type { ProxyAttempt } from './attempt.ts'
 import type { Deadlines } from './timeouts.ts'
 
 /** Whoever began an attempt, and goes on from it. */
 export interface AttemptOwner {
   readonly deadlines: Deadlines
+  readonly tracing: Silence | null
   /** The head is there, and the body whole, or as a stream. */
   answered (attempt: ProxyAttempt, headers: Record<string, string | string[]>, payload: Payload): void
   /** It came to nothing, before anything of the answer was handed over. */

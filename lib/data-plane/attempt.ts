@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import type { Attempt, Endpoint, Phase, ProxyErrorLike } from '../../types/model.ts'
 import type { Payload, ProxyExchange } from '../model/exchange.ts'
-import type { Carried, Connection } from './pool/connection.ts'
+import type { Carried, Connection, Silence } from './pool/connection.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import { copyResponseHeaders } from './transform/hop-by-hop.ts'
 import { announcedLength, hasNoBody, isMediaType } from './content.ts'
@@ -40,6 +40,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   error: ProxyErrorLike | null = null
   /** Set by the pool when it finds a connection. */
   client: Connection | null = null
+  readonly silence: Silence | null
   readonly #owner: AttemptOwner
   /** Whether something comes behind the body. */
   hasTrailers = false
@@ -60,6 +61,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     this.previous = exchange.last
     this.startedAt = startedAt
     this.#owner = owner
+    this.silence = owner.tracing
     endpoint.active++
   }
 
@@ -191,8 +193,6 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     this.#end(null)
     this.#cut()
   }
-
-  // ────────────────────────────────────────────────────────────────────────
 
   /** The body did not come whole with its head: the rest comes as a stream, and the head goes out now. */
   turnEnded (): void {

@@ -20,9 +20,10 @@ import { type ErrorName, proxyError, toProxyError } from '../errors.ts'
 export interface AttemptTracing {
   follow (exchange: ProxyExchange): void
   begin (exchange: ProxyExchange, headers: Record<string, string | string[]>, attempt: number): void
-  dispatch (attempt: ProxyAttempt, options: Dispatcher.DispatchOptions): void
+  sent (attempt: ProxyAttempt, path: string): void
   end (attempt: ProxyAttempt): void
-  discard (exchange: ProxyExchange): void
+  discard (exchange: ProxyExchange, error: ProxyErrorLike): void
+  quietly (work: () => boolean): boolean
 }
 
 /** How long a request waits for one of an endpoint's connections to become free. */
@@ -103,8 +104,8 @@ export class Forwarder implements RequestTaker, AttemptOwner {
     aim(exchange, endpoint)
     // undici's types want an origin, which a pool has of itself.
     const outgoing = exchange.outgoing as unknown as Dispatcher.DispatchOptions
-    if (this.tracing === null) endpoint.pool.dispatch(outgoing, attempt)
-    else this.tracing.dispatch(attempt, outgoing)
+    if (this.tracing !== null) this.tracing.sent(attempt, outgoing.path)
+    endpoint.pool.dispatch(outgoing, attempt)
   }
 
   #trace (exchange: ProxyExchange, attempt: number): void {
@@ -191,7 +192,7 @@ export class Forwarder implements RequestTaker, AttemptOwner {
 
   fail (exchange: ProxyExchange, error: ProxyErrorLike): void {
     this.deadlines.disarm(exchange)
-    this.tracing?.discard(exchange)
+    this.tracing?.discard(exchange, error)
     if (this.#isClosing && exchange.request.raw.httpVersionMajor === 1) exchange.reply.header('connection', 'close')
     endWithError(exchange, error)
   }

@@ -1,10 +1,26 @@
-import { context, createContextKey, isSpanContextValid, propagation, ROOT_CONTEXT, type Context, type Link, type Span, type SpanContext, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
-import type { Dispatcher } from 'undici'
-import type { Attempt } from '../../types/model.ts'
+import { type Attributes, context, createContextKey, isSpanContextValid, propagation, ROOT_CONTEXT, type Context, type Link, type Span, type SpanContext, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
+import type { Attempt, Endpoint, ProxyErrorLike } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 
-/** The key is a global symbol of this name (`createContextKey` is `Symbol.for`): an SDK's tracer and propagators honour it. */
+/** The keys are global symbols of these names (`createContextKey` is `Symbol.for`): an SDK's tracer, propagators and instrumentation honour them. */
 const suppressed = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING')
+const rpcMetadata = createContextKey('OpenTelemetry SDK Context Key RPC_METADATA')
+
+/**
+ * Where undici works for us: no other instrumentation records or injects there. The root, so that connections, which outlive the exchange
+ * that opened them, hold on to nothing of it.
+ */
+const silent = ROOT_CONTEXT.setValue(suppressed, true)
+
+/** What the semantic conventions know; any other is `_OTHER`, lest a client should make up names of spans. */
+const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE', 'QUERY'])
+
+/** As far as a span tells of the connection of an attempt. */
+export interface TracedAttempt extends Attempt {
+  readonly client: {
+    readonly remote?: { readonly address: string | undefined, readonly port: number | undefined, readonly tls: string | null, readonly isH2: boolean } | null
+  } | null
+}
 
 interface Traced {
   /** The span of the attempt that is prepared or under way. */
@@ -13,14 +29,15 @@ interface Traced {
 }
 
 /**
- * Traces with the app's OpenTelemetry SDK: one CLIENT span per attempt, and its context in the headers exactly once, whatever the
- * client sent and whatever else instruments undici. Made only where a propagator is registered.
+ * Traces with the app's OpenTelemetry SDK: one CLIENT span per attempt, after the semantic conventions for HTTP, and its context in the
+ * headers exactly once, whatever the client sent and whatever else instruments undici. Made only where a propagator is registered.
  */
 export class Tracing {
   readonly #tracer: Tracer
   /** The propagator's headers, which the client's must not stand beside. */
   readonly #fields: readonly string[]
   readonly #traced = new WeakMap<ProxyExchange, Traced>()
+  readonly #addresses = new WeakMap<Endpoint, Attributes>()
 
   /** null without a registered propagator: the API's own forwards nothing, and names no fields. */
   static create (version: string): Tracing | null {
@@ -37,12 +54,13 @@ export class Tracing {
   follow (exchange: ProxyExchange): void {
     const { request } = exchange
     const active = context.active()
-    const isActive = trace.getSpan(active) !== undefined
-    const parent = isActive ? active : propagation.extract(ROOT_CONTEXT, request.headers)
+    const span = trace.getSpan(active)
+    if (span !== undefined) nameRoute(active, span, request.routeOptions?.url)
+    const parent = span !== undefined ? active : propagation.extract(ROOT_CONTEXT, request.headers)
     this.#traced.set(exchange, { span: null, parent })
     const spanContext = trace.getSpanContext(parent)
     // A caller who is not followed has no say in our lines either.
-    if (spanContext === undefined || (!isActive && exchange.isTraceRestarted)) return
+    if (spanContext === undefined || (span === undefined && exchange.isTraceRestarted)) return
     exchange.trace = placeOf(spanContext)
   }
 
@@ -55,8 +73,16 @@ export class Tracing {
     const active = context.active()
     const found = trace.getSpan(active) === undefined ? traced.parent : active
     const { parent, links } = exchange.isTraceRestarted ? restarted(found) : { parent: found, links: [] }
-    const span = this.#tracer.startSpan(method, { kind: SpanKind.CLIENT, links, attributes: { 'http.request.method': method, 'url.scheme': 'http' } }, parent)
-    if (attempt > 1) span.setAttribute('http.request.resend_count', attempt - 1)
+    const { name, attributes } = nameOf(method)
+    // What a sampler is to decide by has to be there from the beginning.
+    Object.assign(attributes, placeIn(exchange))
+    const { endpoints } = exchange.upstream.state
+    if (endpoints.length === 1) Object.assign(attributes, this.#addressOf(endpoints[0]!))
+    if (attempt > 1) {
+      attributes['http.request.resend_count'] = attempt - 1
+      attributes['sluice.retry.reason'] = reasonOf(exchange.last)
+    }
+    const span = this.#tracer.startSpan(name, { kind: SpanKind.CLIENT, links, attributes }, parent)
     traced.span = span
     if (exchange.trace === null) enter(exchange, span.spanContext())
     for (const field of this.#fields) delete headers[field]
@@ -64,53 +90,117 @@ export class Tracing {
     propagation.inject(trace.setSpan(parent, span), headers)
   }
 
-  /** Sends in a context in which no other instrumentation records or injects a second time. */
-  dispatch (attempt: Attempt & Dispatcher.DispatchHandler, options: Dispatcher.DispatchOptions): void {
+  /** An endpoint is chosen, and the head as it will be. */
+  sent (attempt: TracedAttempt, path: string): void {
     const { endpoint } = attempt
     const exchange = attempt.exchange as ProxyExchange
     const span = this.#traced.get(exchange)?.span
-    if (span !== undefined && span !== null) {
-      const url = new URL(endpoint.origin) // once per attempt, and only when it is traced
-      span.setAttributes({
-        'url.scheme': url.protocol.slice(0, -1),
-        'server.address': url.hostname.replace(/^\[|\]$/g, ''),
-        'server.port': Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
-        'url.full': endpoint.origin + options.path.split('?', 1)[0]!,
-        'sluice.route': exchange.route.id,
-        'sluice.upstream': exchange.upstream.name,
-        'sluice.endpoint': endpoint.origin,
-        'sluice.variant': exchange.variant
-      })
-    }
-    context.with(context.active().setValue(suppressed, true), () => endpoint.pool.dispatch(options, attempt))
+    if (span === undefined || span === null || !span.isRecording()) return
+    const { name, attributes } = nameOf(exchange.method)
+    span.updateName(name)
+    // A hook of the route may have changed it.
+    span.setAttributes(attributes)
+    span.setAttributes(this.#addressOf(endpoint))
+    // Without the query, which holds tokens and names.
+    span.setAttribute('url.full', endpoint.origin + path.split('?', 1)[0]!)
+  }
+
+  /** Has undici make a request where nobody else adds anything to it. */
+  quietly (work: () => boolean): boolean {
+    return context.with(silent, work)
   }
 
   /** The attempt is over: its last byte, or its error. */
-  end (attempt: Attempt): void {
+  end (attempt: TracedAttempt): void {
     const traced = this.#traced.get(attempt.exchange as ProxyExchange)
     const span = traced?.span
     if (span === undefined || span === null) return
     traced!.span = null
-    if (attempt.statusCode > 0) span.setAttribute('http.response.status_code', attempt.statusCode)
-    const { error } = attempt
-    // A client that leaves is no error of the upstream's.
-    if (error !== null && error.side !== 'client') {
-      span.setAttribute('error.type', error.error)
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error.error })
-    } else if (attempt.statusCode >= 400) {
-      span.setAttribute('error.type', String(attempt.statusCode))
-      span.setStatus({ code: SpanStatusCode.ERROR })
-    }
+    if (span.isRecording()) describeEnd(span, attempt)
     span.end()
   }
 
   /** The exchange ended between the beginning of a span and its attempt. */
-  discard (exchange: ProxyExchange): void {
+  discard (exchange: ProxyExchange, error: ProxyErrorLike): void {
     const traced = this.#traced.get(exchange)
     if (traced === undefined || traced.span === null) return
+    if (error.side !== 'client') fail(traced.span, error)
     traced.span.end()
     traced.span = null
   }
+
+  /** Once per endpoint: a URL costs more to take apart than to keep. */
+  #addressOf (endpoint: Endpoint): Attributes {
+    let known = this.#addresses.get(endpoint)
+    if (known === undefined) {
+      const { protocol, hostname, port } = new URL(endpoint.origin)
+      known = {
+        'url.scheme': protocol.slice(0, -1),
+        'server.address': hostname.replace(/^\[|\]$/g, ''),
+        'server.port': Number(port || (protocol === 'https:' ? 443 : 80)),
+        'sluice.endpoint': endpoint.origin
+      }
+      this.#addresses.set(endpoint, known)
+    }
+    return known
+  }
+}
+
+function nameOf (method: string): { name: string, attributes: Attributes } {
+  if (knownMethods.has(method)) return { name: method, attributes: { 'http.request.method': method } }
+  return { name: 'HTTP', attributes: { 'http.request.method': '_OTHER', 'http.request.method_original': method } }
+}
+
+function placeIn (exchange: ProxyExchange): Attributes {
+  return {
+    'sluice.route': exchange.route.id,
+    'sluice.upstream': exchange.upstream.name,
+    'sluice.variant': exchange.variant
+  }
+}
+
+/** The word of the error before, or the status that was not good enough. */
+function reasonOf (before: Attempt | null): string {
+  if (before === null) return ''
+  return before.error === null ? String(before.statusCode) : before.error.error
+}
+
+function describeEnd (span: Span, attempt: TracedAttempt): void {
+  const { error, statusCode } = attempt
+  if (attempt.sentAt !== 0) {
+    span.setAttribute('sluice.connection.reused', attempt.reused)
+    const remote = attempt.client?.remote
+    if (remote !== undefined && remote !== null) {
+      if (remote.address !== undefined) span.setAttributes({ 'network.peer.address': remote.address, 'network.peer.port': remote.port! })
+      span.setAttribute('network.protocol.version', remote.isH2 ? '2' : '1.1')
+      // `TLSv1.3` is protocol `tls`, version `1.3`.
+      if (remote.tls !== null) span.setAttributes({ 'tls.protocol.name': 'tls', 'tls.protocol.version': remote.tls.replace(/^TLSv/, '') })
+    }
+  }
+  if (statusCode > 0) span.setAttribute('http.response.status_code', statusCode)
+  // A client that leaves is no error of the upstream's.
+  if (error !== null && error.side !== 'client') fail(span, error)
+  else if (statusCode >= 400) {
+    span.setAttribute('error.type', String(statusCode))
+    span.setStatus({ code: SpanStatusCode.ERROR })
+  }
+}
+
+function fail (span: Span, error: ProxyErrorLike): void {
+  span.setAttribute('error.type', error.error)
+  span.setStatus({ code: SpanStatusCode.ERROR, message: error.error })
+}
+
+/**
+ * The span of the server is named after the route by whoever made it: instrumentation-http reads the template where @fastify/otel also
+ * leaves it, other makers of SERVER spans get the attribute itself.
+ */
+function nameRoute (active: Context, span: Span, template: string | undefined): void {
+  if (template === undefined) return
+  const metadata = active.getValue(rpcMetadata) as { type?: unknown, route?: string } | undefined
+  if (metadata !== undefined) metadata.route ??= template
+  const { kind, attributes } = span as Span & { kind?: SpanKind, attributes?: Attributes }
+  if (kind === SpanKind.SERVER && attributes?.['http.route'] === undefined) span.setAttribute('http.route', template)
 }
 
 function placeOf ({ traceId, spanId }: SpanContext): ProxyExchange['trace'] {

@@ -4,8 +4,9 @@ import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import type { ProxyOptions } from '../../types/index.ts'
 import { connect } from '../helpers/client.ts'
-import { answer, cutBody, hang, origin, refusedPort, reset, type Step } from '../helpers/origin.ts'
+import { answer, cutBody, hang, origin, refusedPort, reset, type Step, tlsOrigin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
+import * as tls from '../helpers/tls.ts'
 import { parse, registerSdk } from './trace-sdk.ts'
 
 const { spans } = registerSdk()
@@ -46,6 +47,10 @@ test('an attempt is a CLIENT span with what was asked of whom', async (t) => {
     'url.full': `${upstream.url}/base/orders/7`,
     'server.address': '127.0.0.1',
     'server.port': upstream.port,
+    'network.peer.address': '127.0.0.1',
+    'network.peer.port': upstream.port,
+    'network.protocol.version': '1.1',
+    'sluice.connection.reused': false,
     'sluice.route': '/orders/*',
     'sluice.upstream': 'orders',
     'sluice.endpoint': upstream.url,
@@ -95,6 +100,7 @@ test('an attempt that is made again is a second span, beside the first', async (
   assert.equal(first!.attributes['http.response.status_code'], undefined)
   assert.equal(second!.status.code, SpanStatusCode.UNSET)
   assert.equal(second!.attributes['http.request.resend_count'], 1)
+  assert.equal(second!.attributes['sluice.retry.reason'], 'connection_refused')
   assert.equal(second!.attributes['sluice.endpoint'], upstream.url)
   // What the upstream saw is the second's, once.
   assert.equal(parse(upstream.requests[0]!.headers['traceparent']).spanId, second!.spanContext().spanId)
@@ -119,6 +125,51 @@ for (const { what, step, status, type, options } of outcomes) {
     assert.equal(span.status.code, type === undefined ? SpanStatusCode.UNSET : SpanStatusCode.ERROR)
   })
 }
+
+test('a span tells a connection that was there from one that was made, and how it is secured', async (t) => {
+  const upstream = await tlsOrigin(t, tls.server, answer(200))
+  const app = await start(t, { upstream: { endpoints: [upstream.url], pool: { tls: { ca: tls.ca } } } })
+
+  await app.get('/x')
+  await app.get('/x')
+  const [first, second] = await spans.until(2)
+
+  assert.deepEqual([first!, second!].map(({ attributes }) => attributes['sluice.connection.reused']), [false, true])
+  for (const { attributes } of [first!, second!]) {
+    assert.deepEqual([attributes['url.scheme'], attributes['tls.protocol.name'], attributes['tls.protocol.version']], ['https', 'tls', '1.3'])
+  }
+})
+
+test('a method that nobody knows is not the name of a span', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url }, { before: (app) => { app.addHttpMethod('MKCOL', { hasBody: true }) } })
+
+  await app.request('/x', { method: 'MKCOL' })
+  const [span] = await spans.until(1)
+
+  assert.deepEqual([span!.name, span!.attributes['http.request.method'], span!.attributes['http.request.method_original']], ['HTTP', '_OTHER', 'MKCOL'])
+})
+
+test('a hook that changes the method changes the name of the span', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url, onProxyRequest: (head) => { head.method = 'POST' } })
+
+  await app.get('/x')
+  const [span] = await spans.until(1)
+
+  assert.deepEqual([span!.name, span!.attributes['http.request.method'], upstream.requests[0]!.method], ['POST', 'POST', 'POST'])
+})
+
+test('a hook that throws leaves a span that says where and why', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstreams: { main: upstream.url }, routes: [{ url: '/x', upstream: 'main', onProxyRequest: () => { throw new Error('no') } }] })
+
+  assert.equal((await app.get('/x')).status, 500)
+  const [span] = await spans.until(1)
+
+  assert.deepEqual(['sluice.route', 'sluice.upstream', 'sluice.variant', 'server.port', 'error.type'].map((name) => span!.attributes[name]), ['/x', 'main', 'stable', upstream.port, 'internal_error'])
+  assert.deepEqual(span!.status, { code: SpanStatusCode.ERROR, message: 'internal_error' })
+})
 
 test('a client that leaves is no error of the upstream\'s', async (t) => {
   const upstream = await origin(t, hang())

@@ -4,6 +4,8 @@ export interface Connection {
   carried: number
   /** What the connection failed with; null while it is well, and after an orderly end. */
   readonly failure: Error | null
+  /** Of the present connection, or the last one; for spans. */
+  readonly remote?: Remote | null
   /** How long somebody who has waited since then waited for the connection to be made, rather than for its turn on it. */
   connectTimeSince (then: number): number
   /** Gives the request up. */
@@ -15,4 +17,19 @@ export interface Connection {
 /** Told which connection carries it. */
 export interface Carried {
   client: Connection | null
+  /** Set where other instrumentation of undici is to see nothing of it. */
+  readonly silence: Silence | null
+}
+
+export interface Silence {
+  quietly (work: () => boolean): boolean
+}
+
+/** Who is at the other end of a connection, and how it speaks. */
+export interface Remote {
+  readonly address: string | undefined
+  readonly port: number | undefined
+  /** As Node names it: `TLSv1.3`; null for plain text. */
+  readonly tls: string | null
+  readonly isH2: boolean
 }

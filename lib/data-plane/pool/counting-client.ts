@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { type buildConnector, Client, type Dispatcher, errors } from 'undici'
-import type { Carried, Connection } from './connection.ts'
+import type { Carried, Connection, Remote } from './connection.ts'
 
 /**
  * A connection that knows how many requests it has carried, because a reset means something else on a connection that has
@@ -12,6 +13,8 @@ export class CountingClient extends Client implements Connection {
 
   readonly #connected: Set<CountingClient>
   #socket: Socket | null = null
+  /** Of the present connection, or the last one. */
+  remote: Remote | null = null
   /** When the present connection, or the attempt to make one, began, and when it stood. */
   #connectingAt = 0
   #connectedAt = 0
@@ -43,7 +46,11 @@ export class CountingClient extends Client implements Connection {
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler & Partial<Carried>): boolean {
     handler.client = this
-    return super.dispatch(options, handler)
+    const { silence } = handler
+    if (silence === undefined || silence === null) return super.dispatch(options, handler)
+    // Here, and not where it is handed to the pool: undici makes its Request now, which is when others instrument it, and for one
+    // that has waited that is in the scope of whoever had the connection before.
+    return silence.quietly(() => super.dispatch(options, handler))
   }
 
   /**
@@ -64,7 +71,12 @@ export class CountingClient extends Client implements Connection {
   #enter (socket: Socket | null): void {
     this.#socket = socket
     this.carried = 0
+    this.remote = null
     if (socket === null) return
+    // Now: a socket that is gone knows no more.
+    const { remoteAddress: address, remotePort: port } = socket
+    const secure = 'encrypted' in socket ? socket as TLSSocket : null
+    this.remote = { address, port, tls: secure === null ? null : secure.getProtocol(), isH2: secure !== null && secure.alpnProtocol === 'h2' }
     this.#connectedAt = performance.now()
     this.#connected.add(this)
     socket.once('close', () => { this.#connected.delete(this) })
