@@ -39,6 +39,7 @@ const table: Readonly<Record<ErrorName, Row>> = {
   http_response_body_size:           { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_response_body_size',       message: 'the body of the upstream response is too large' },
   http_response_content_coding:      { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_response_content_coding',  message: 'the upstream response cannot be decoded' },
   http_request_error:                { status: 400, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the request is not valid' },
+  unknown_transfer_coding:           { status: 501, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the transfer coding of the request is not known' },
   content_too_large:                 { status: 413, side: 'client',   sent: true,  proxyStatus: 'http_request_error',            message: 'the request body is too large' },
   client_body_error:                 { status: 400, side: 'client',   sent: true,  proxyStatus: 'http_request_error',            message: 'the request body could not be read' },
   client_body_timeout:               { status: 408, side: 'client',   sent: true,  proxyStatus: 'http_request_error',            message: 'the request body did not arrive in time' },
@@ -72,6 +73,7 @@ export type ErrorName =
   | 'http_response_body_size'
   | 'http_response_content_coding'
   | 'http_request_error'
+  | 'unknown_transfer_coding'
   | 'content_too_large'
   | 'client_body_error'
   | 'client_body_timeout'
@@ -88,7 +90,8 @@ export const errorNames: readonly ErrorName[] = Object.keys(table) as ErrorName[
  */
 const labels: Partial<Record<ErrorName, ErrorName>> = {
   client_body_timeout: 'client_body_error',
-  content_too_large: 'http_request_error'
+  content_too_large: 'http_request_error',
+  unknown_transfer_coding: 'http_request_error'
 }
 
 /** Base of everything the data plane answers with, so that one `instanceof` tells ours from others'. */

@@ -101,6 +101,11 @@ export class Gateway {
     return config === null ? null : declared(config)
   }
 
+  /** Of all declared routes. */
+  get urls (): string[] {
+    return [...this.#declaredRoutes.values()].map(({ url }) => url)
+  }
+
   /** Gives a route the id under which its requests will find it. */
   declareRoute (url: string, { config }: DeclaredRoute): string {
     const name = config.methods === null ? url : `${config.methods.join(',')} ${url}`

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import fp from 'fastify-plugin'
 import type { ProxyControl } from '../types/control.ts'
 import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
+import { watchArrivals } from './data-plane/arrival.ts'
 import { problemDetails } from './data-plane/problem-details.ts'
 import { type Forward, setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
@@ -63,6 +64,7 @@ function setUp (app: FastifyInstance): Shared {
     if (gateway.hasMetrics) gateway.observers.push(recorder)
     gateway.build()
     recorder.prepare(gateway.snapshot!, Date.now() / 1000)
+    watchArrivals(app.server, gateway.urls)
   })
   app.addHook('preClose', async () => { gateway.drain() })
   app.addHook('onClose', async () => { await gateway.close(); metrics.close() })

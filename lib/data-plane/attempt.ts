@@ -4,8 +4,8 @@ import type { Attempt, Endpoint, Phase, ProxyErrorLike } from '../../types/model
 import type { Payload, ProxyExchange } from '../model/exchange.ts'
 import type { Carried, Connection, Silence } from './pool/connection.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
-import { copyResponseHeaders } from './transform/hop-by-hop.ts'
 import { announcedLength, hasNoBody, isMediaType } from './content.ts'
+import { copyResponseHeaders, nominatedBy, restoreLength } from './transform/hop-by-hop.ts'
 import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
 import { isHttp2 } from './http2-reply.ts'
 import { relayInformational } from './informational.ts'
@@ -83,6 +83,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     this.sentAt = performance.now()
     if (!this.reused) this.connectTime = this.client!.connectTimeSince(this.startedAt)
     const { exchange } = this
+    this.client!.expectAnswer?.(exchange.upstreamPath === '*')
     const { timeouts } = exchange.route
     const hasUpload = exchange.outgoing!.body !== null
     if (!hasUpload) this.writtenAt = this.sentAt
@@ -106,10 +107,12 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
       relayInformational(statusCode, ++this.#informational, raw, exchange.reply.raw)
       return true
     }
+    // First: a head that is refused is none.
+    this.#headers = copyResponseHeaders(raw)
     this.headAt = performance.now()
     this.statusCode = statusCode
     this.#resume = resume
-    this.#headers = copyResponseHeaders(raw)
+    if (statusCode === 304) restoreLength(this.#headers, this.client!)
     exchange.attemptDue = Infinity
     exchange.phase = 'responseBody'
     exchange.phaseDue = this.headAt + exchange.route.timeouts.idle
@@ -146,7 +149,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
       this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
       return
     }
-    if (trailers !== null && trailers.length > 0) this.hasTrailers = relayTrailers(trailers, this.exchange.reply.raw)
+    if (trailers !== null && trailers.length > 0) this.hasTrailers = relayTrailers(trailers, nominatedBy(this.#headers!), this.exchange.reply.raw)
     this.#complete()
   }
 

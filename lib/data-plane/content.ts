@@ -18,3 +18,10 @@ export function isMediaType (type: string | string[] | undefined): boolean {
 }
 
 const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+
+/** Server-sent events, with whatever parameters; the names of types know no case (RFC 9110 8.3.1). */
+export function isEventStream (type: string | string[] | undefined): boolean {
+  return typeof type === 'string' && eventStream.test(type)
+}
+
+const eventStream = /^text\/event-stream\s*(?:;|$)/i

@@ -3,16 +3,18 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import { type Override, ProxyExchange } from '../model/exchange.ts'
+import { restoreUrl } from './arrival.ts'
 import { chooseVariant } from './canary.ts'
 import { isMediaType } from './content.ts'
 import { watchClient } from './departure.ts'
 import type { Forwarder } from './forwarder.ts'
+import { countForward } from './max-forwards.ts'
 import { parseTarget, isCleanPath } from './path-policy.ts'
 import { isGrpc, openGrpc } from './grpc.ts'
 import { endsWithHead } from './http2-reply.ts'
 import type { Forward } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
-import { findFault, isAuthority } from './strictness.ts'
+import { type Fault, findFault, isAuthority } from './strictness.ts'
 import { readTrace } from './transform/trace-context.ts'
 import { isLogged, takeTrace } from './request-log.ts'
 import { proxyError, toProxyError } from '../errors.ts'
@@ -38,8 +40,9 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
     openTrace(gate.forwarder, exchange)
     exchange.totalDue = exchange.startedAt + route.timeouts.total
     const fault = findFault(request.raw)
-    if (fault !== null) throw invalid(fault)
+    if (fault !== null) throw refused(exchange, fault)
     if (request.raw.httpVersionMajor === 2) openHttp2(exchange)
+    exchange.isShownOtherwise = restoreUrl(request.raw)
     const target = parseTarget(request.raw.url!, request.method, route.encodedSlashes)
     if (target === null) throw invalid('the request target is not one that can be forwarded')
     exchange.path = target.path
@@ -94,6 +97,7 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: F
     if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
     if (exchange.hiddenContentType !== null) request.raw.headers['content-type'] = exchange.hiddenContentType
     if (exchange.override !== null) applyPath(exchange, exchange.override)
+    if ((request.method === 'OPTIONS' || request.method === 'TRACE') && endsHere(exchange)) return
     if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools.random)
     const path = rewritePath(exchange)
     const body = takeBody(gate.forwarder, exchange)
@@ -106,8 +110,17 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: F
   forward(reply)
 }
 
+/** What only OPTIONS and TRACE have. */
+function endsHere (exchange: ProxyExchange): boolean {
+  const outcome = countForward(exchange)
+  if (outcome === 'invalid') throw invalid('Max-Forwards is not a number')
+  return outcome === 'answered'
+}
+
 function rewritePath (exchange: ProxyExchange): string {
   const { route, request, path, query } = exchange
+  // Of the server as a whole: no prefix to take off, nothing to put before it.
+  if (path === '*') return path
   const rewritten = route.path.rewrite(path, request)
   if (rewritten === path) return path + query
   // A path that only decoding makes one of this route, or that a parameter turned into another.
@@ -144,6 +157,12 @@ function ownBody (exchange: ProxyExchange, body: unknown): Buffer | null {
 /** The client is told no more than that; the log has the reason. */
 function invalid (reason: string): Error {
   return proxyError('http_request_error', 'select', new Error(reason))
+}
+
+/** What is wrong with how a message is framed or addressed makes what follows on its connection doubtful as well (RFC 9112 6.3). */
+function refused ({ reply }: ProxyExchange, { reason, isUnknownCoding }: Fault): Error {
+  reply.header('connection', 'close')
+  return isUnknownCoding ? proxyError('unknown_transfer_coding', 'select', new Error(reason)) : invalid(reason)
 }
 
 /** A path of the code's own, held to the same policy: parts of it may be a client's. */

@@ -5,6 +5,7 @@ import type { RetryPolicy, Tools } from '../../types/policy.ts'
 import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { ProxyAttempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
+import { isEventStream } from './content.ts'
 import { appendProxyStatus, cutOff, endWithError } from './failure.ts'
 import { fitReply, isHttp2 } from './http2-reply.ts'
 import { writeAtOnce } from './one-write.ts'
@@ -13,6 +14,7 @@ import type { RequestTaker } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
 import { Deadlines } from './timeouts.ts'
 import { copyRequestHeaders } from './transform/hop-by-hop.ts'
+import { dropSecrets } from './transform/credentials.ts'
 import { writeTrace } from './transform/trace-context.ts'
 import { type ErrorName, proxyError, toProxyError } from '../errors.ts'
 
@@ -79,6 +81,7 @@ export class Forwarder implements RequestTaker, AttemptOwner {
     if (exchange.override !== null) applyOverride(exchange, headers)
     this.#trace(exchange, 1)
     for (const transform of exchange.route.requestTransforms) transform.apply(outgoing, exchange)
+    if (outgoing.method === 'TRACE') dropSecrets(headers)
     exchange.hostFollowsEndpoint = headers['host'] === undefined
     exchange.method = outgoing.method
     exchange.upstreamPath = outgoing.path
@@ -140,15 +143,14 @@ export class Forwarder implements RequestTaker, AttemptOwner {
     const { reply, route } = exchange
     const head: ResponseHead = { statusCode: attempt.statusCode, headers }
     try {
-      // Fastify takes no status above 599, nor do clients know what to make of one.
-      if (head.statusCode > 599) throw proxyError('http_protocol_error', 'responseHeaders')
       exchange.isProxied = true
       this.#settleHead(exchange, head)
       for (const transform of route.responseTransforms) transform.apply(head, exchange)
       if (exchange.isEventStream && !attempt.isOver) this.#eventStreams.add(attempt)
       if (isHttp2(reply.raw)) fitReply(reply.raw, head, payload === undefined && !attempt.hasTrailers)
       else if (Buffer.isBuffer(payload)) writeAtOnce(reply.raw, payload)
-      exchange.respond!(null, { statusCode: head.statusCode, headers: head.headers, body: payload })
+      // Fastify takes no status above 599; reply-from.ts puts the upstream's own back (RFC 9110 15).
+      exchange.respond!(null, { statusCode: Math.min(head.statusCode, 599), headers: head.headers, body: payload })
     } catch (error) {
       // A header that Node refuses to write is still on the reply.
       for (const name in head.headers) reply.removeHeader(name)
@@ -160,8 +162,7 @@ export class Forwarder implements RequestTaker, AttemptOwner {
 
   #settleHead (exchange: ProxyExchange, { statusCode, headers }: ResponseHead): void {
     const { reply } = exchange
-    const type = headers['content-type']
-    if (typeof type === 'string' && type.startsWith('text/event-stream')) {
+    if (isEventStream(headers['content-type'])) {
       exchange.isEventStream = true
       // A stream of events is as long as it is; silence still ends it.
       exchange.totalDue = Infinity
@@ -252,7 +253,9 @@ function withoutTried (available: readonly Endpoint[], tried: Endpoint): readonl
 
 function aim (exchange: ProxyExchange, endpoint: Endpoint): void {
   const outgoing = exchange.outgoing!
-  if (endpoint.basePath !== '') outgoing.path = endpoint.basePath + exchange.upstreamPath
+  // undici takes no `*`; see CountingClient.askForAll.
+  if (exchange.upstreamPath === '*') outgoing.path = '/*'
+  else if (endpoint.basePath !== '') outgoing.path = endpoint.basePath + exchange.upstreamPath
   else outgoing.path = exchange.upstreamPath
   outgoing.servername = endpoint.servername
   if (exchange.hostFollowsEndpoint) outgoing.headers['host'] = endpoint.host

@@ -34,6 +34,8 @@ export function parseTarget (target: string, method: string, encodedSlashes: 'fo
     if (absolute === null || !isAuthority(absolute[1]!)) return null
     authority = absolute[1]!
     target = target.slice(absolute[0].length)
+    // RFC 9112 3.2.4: the last on the way says `*` for this.
+    if (target === '' && method === 'OPTIONS') return { path: '*', query: '', authority }
     // RFC 9112 3.2.1: an empty path is '/', a query after it stays.
     if (target.charCodeAt(0) !== SLASH) target = `/${target}`
   }

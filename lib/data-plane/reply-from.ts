@@ -34,7 +34,11 @@ const hooks = Object.freeze({
   rewriteRequestHeaders: (request: FastifyRequest) => ({ [kExchange]: request.proxy as ProxyExchange }),
   // Its own policy sends a 503 up to ten times more; ours has decided before it is asked.
   retryDelay: () => null,
-  onResponse: (_request: FastifyRequest, reply: FastifyReply, response: { stream: unknown }) => { reply.send(response.stream) }
+  onResponse: (request: FastifyRequest, reply: FastifyReply, response: { stream: unknown }) => {
+    // Fastify's code() ends at 599.
+    if (reply.raw.statusCode === 599) reply.raw.statusCode = Math.max((request.proxy as ProxyExchange).last!.statusCode, 599)
+    reply.send(response.stream)
+  }
 }) as unknown as FastifyReplyFromHooks
 
 /**

@@ -1,7 +1,9 @@
+import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { ProxyExchange } from '../model/exchange.ts'
+import type { Carried } from './pool/connection.ts'
 import type { Deadlines } from './timeouts.ts'
-import { readTrailers, type Trailers } from './trailers.ts'
+import { readTrailers, trailerLines, type Trailers } from './trailers.ts'
 import { proxyError } from '../errors.ts'
 
 /**
@@ -65,8 +67,22 @@ export class RequestBody extends Readable {
       this.destroy(proxyError('client_body_error', 'requestBody'))
       return
     }
-    if (raw.rawTrailers.length > 0) this.trailers = readTrailers(raw.rawTrailers)
+    // A body that a hook has changed is not the one that they speak of.
+    if (this.#source === raw && raw.rawTrailers.length > 0) this.#takeTrailers(raw)
     this.push(null)
+  }
+
+  /** They follow the last chunk, which undici writes as soon as it has read the end. */
+  #takeTrailers (raw: IncomingMessage): void {
+    const { outgoing, last } = this.#exchange
+    const trailers = readTrailers(raw.rawTrailers, raw.headers['connection'])
+    if (trailers === null) return
+    // What the head has said already, by us or by the client, is not to be said otherwise afterwards.
+    for (const name in trailers) {
+      if (outgoing!.headers[name] !== undefined) delete trailers[name]
+    }
+    this.trailers = trailers;
+    (last as Partial<Carried> | null)?.client?.endWith?.(trailerLines(trailers))
   }
 
   readonly #onError = (cause: Error): void => {

@@ -107,7 +107,10 @@ export class ResponseBody extends Readable {
   #goStraight (response: ServerResponse): void {
     this.#response = response
     let hasRoom = true
-    for (const chunk of this.#release()) hasRoom = this.#write(response, chunk)
+    const held = this.#release()
+    for (const chunk of held) hasRoom = this.#write(response, chunk)
+    // Ending what has not begun would announce a length of 0, and leave trailers out.
+    if (held.length === 0) response.write(nothing)
     if (this.#isWhole) this.#endStraight(response)
     else if (hasRoom) this.#source.wanted()
   }

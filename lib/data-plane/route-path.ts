@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { PathRewrite } from '../../types/model.ts'
+import type { ProxyExchange } from '../model/exchange.ts'
 
 /**
  * Walks a raw path along a Fastify url. Fastify decodes before it matches, so `/%61pi/x` finds the route of `/api/*`; what
@@ -102,6 +103,8 @@ export class PathTemplate implements PathRewrite {
   rewrite (path: string, request: FastifyRequest): string | null {
     const rest = this.#shape.match(path)
     if (rest === -1) return null
+    // Bytes that are no UTF-8 would come out of a parameter as others.
+    if (this.#parts.length > 1 && (request.proxy as ProxyExchange | null)?.isShownOtherwise === true) return null
     const params = request.params as Record<string, string | undefined>
     let result = this.#parts[0]!
     for (let index = 1; index < this.#parts.length; index += 2) {

@@ -1,50 +1,79 @@
 import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
+
+/** Why a request is refused. */
+export interface Fault {
+  readonly reason: string
+  /** RFC 9112 6.1: 501 rather than 400. */
+  readonly isUnknownCoding: boolean
+}
 
 /**
  * What Node's parser lets through and no proxy should pass on, since the next reader may take it otherwise: two Host lines,
- * none on HTTP/1.1, a list, user information or a path in Host, and an empty Transfer-Encoding.
+ * none on HTTP/1.1, a list, user information or a path in Host; a Transfer-Encoding that is empty, that is anything but `chunked`, or
+ * that comes with HTTP/1.0, which knows none.
  * @returns what is wrong, or null
  */
-export function findFault (raw: IncomingMessage): string | null {
+export function findFault (raw: IncomingMessage): Fault | null {
   if (raw.httpVersionMajor !== 1) return findHttp2Fault(raw)
   const { rawHeaders } = raw
   let host: string | null = null
+  let coding: string | null = null
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!
     // Lengths first: few names are compared.
     if (name.length === 4) {
       if (!isNamed(name, 'host')) continue
-      if (host !== null) return 'two Host headers'
+      if (host !== null) return fault('two Host headers')
       host = rawHeaders[index + 1]!
-    } else if (name.length === 17 && rawHeaders[index + 1] === '' && isNamed(name, 'transfer-encoding')) {
-      return 'an empty Transfer-Encoding'
+    } else if (name.length === 17 && isNamed(name, 'transfer-encoding')) {
+      if (coding !== null) return fault('two Transfer-Encoding headers')
+      coding = rawHeaders[index + 1]!
     }
   }
+  if (coding !== null) {
+    const wrong = codingFault(coding, raw.httpVersionMinor)
+    if (wrong !== null) return wrong
+  }
   // HTTP/1.0 knew no Host.
-  if (host === null || host === '') return raw.httpVersionMinor === 0 ? null : 'no Host'
-  return isAuthority(host) ? null : 'an invalid Host'
+  if (host === null || host === '') return raw.httpVersionMinor === 0 ? null : fault('no Host')
+  return isAuthority(host) ? null : fault('an invalid Host')
+}
+
+function codingFault (coding: string, minor: number): Fault | null {
+  if (minor === 0) return fault('a Transfer-Encoding in HTTP/1.0') // RFC 9112 6.1
+  if (coding === 'chunked') return null
+  if (coding === '') return fault('an empty Transfer-Encoding')
+  const codings = coding.toLowerCase().split(',').map((token) => token.trim())
+  if (codings.length === 1 && codings[0] === 'chunked') return null
+  // Node takes the chunks off and leaves the other coding on: nobody behind us would know of it.
+  return codings.filter((name) => name === 'chunked').length > 1 ? fault('chunked twice') : { reason: 'an unknown Transfer-Encoding', isUnknownCoding: true }
+}
+
+function fault (reason: string): Fault {
+  return { reason, isUnknownCoding: false }
 }
 
 /**
  * What nghttp2 lets through: an authority that is none, another one in Host (RFC 9113 8.3.1), or none at all, and a target in the
  * form of another. Connection-specific fields, upper case, bad pseudo-fields and wrong lengths it has refused by itself.
  */
-function findHttp2Fault ({ headers, rawHeaders }: IncomingMessage): string | null {
+function findHttp2Fault ({ headers, rawHeaders }: IncomingMessage): Fault | null {
   const authority = headers[':authority'] as string | undefined
   let host: string | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {
     if (rawHeaders[index] !== 'host') continue
-    if (host !== undefined) return 'two Host headers'
+    if (host !== undefined) return fault('two Host headers')
     host = rawHeaders[index + 1]!
   }
   const name = authority ?? host
-  if (name === undefined || name === '') return 'no authority'
-  if (host !== undefined && host.toLowerCase() !== name.toLowerCase()) return 'a Host that is not the authority'
-  if (!isAuthority(name)) return 'an invalid authority'
+  if (name === undefined || name === '') return fault('no authority')
+  if (host !== undefined && host.toLowerCase() !== name.toLowerCase()) return fault('a Host that is not the authority')
+  if (!isAuthority(name)) return fault('an invalid authority')
   const scheme = headers[':scheme']
-  if (scheme !== 'http' && scheme !== 'https') return 'another scheme than http and https'
+  if (scheme !== 'http' && scheme !== 'https') return fault('another scheme than http and https')
   const path = headers[':path'] as string
-  return path.startsWith('/') || path === '*' ? null : 'an invalid :path'
+  return path.startsWith('/') || path === '*' ? null : fault('an invalid :path')
 }
 
 function isNamed (name: string, lowerCased: string): boolean {
@@ -53,6 +82,7 @@ function isNamed (name: string, lowerCased: string): boolean {
 
 /** Whether it is a name or an address, perhaps with a port: RFC 9110 7.2, without user information. */
 export function isAuthority (host: string): boolean {
+  let colon = -1
   for (let index = 0; index < host.length; index++) {
     const char = host.charCodeAt(index)
     // Controls, space, DEL, non-ASCII, and `"`, `#`, `,`, `/`, `<`, `>`, `?`, `@`, `\`, `^`, `` ` ``, `{`, `|`, `}`.
@@ -61,6 +91,26 @@ export function isAuthority (host: string): boolean {
       // '!' (0x21) and '~' (0x7e) are legal, and seen nowhere; refused with the rest.
       return false
     }
+    if (char === 0x5b || char === 0x5d) return isLiteral(host)
+    if (colon !== -1) {
+      if (char < 0x30 || char > 0x39) return false
+    } else if (char === 0x3a) {
+      if (index === 0) return false
+      colon = index
+    }
   }
-  return true
+  return colon === -1 || isPort(host, colon + 1)
+}
+
+/** An address in brackets, perhaps with a port. */
+function isLiteral (host: string): boolean {
+  const parts = literal.exec(host)
+  return parts !== null && isIP(parts[1]!) === 6 && (parts[2] === undefined || isPort(parts[2], 0))
+}
+
+const literal = /^\[([0-9a-f:.]+)\](?::(\d*))?$/i
+
+/** RFC 3986 3.2.3: digits, or none at all; no TCP has more of them. */
+function isPort (text: string, from: number): boolean {
+  return Number(text.slice(from)) <= 65_535
 }

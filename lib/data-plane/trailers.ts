@@ -1,54 +1,74 @@
 import type { ServerResponse } from 'node:http'
 import { fieldName } from './field-names.ts'
-import { isHttp2 } from './http2-reply.ts'
 
-/*
- * Fields behind a body (RFC 9110 6.5). What frames or routes a message, says who sends it or what its body is must be known before
- * the body, and counts for nothing behind it: such fields are dropped, lest the next reader merge them into the head.
- */
-
+/** As Node takes them, and users see them. */
 export type Trailers = Record<string, string | string[]>
 
+/**
+ * What must not stand behind a body (RFC 9110 6.5.1): fields that frame, route, authenticate, say how the content is to be read or
+ * how the message is to be cached, and those that end at this hop. A recipient that merged them into its head would be deceived.
+ */
 const forbidden = new Set([
-  'connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings', 'alt-svc', 'host', 'content-length', 'content-encoding',
-  'content-type', 'content-range', 'cache-control', 'expect', 'max-forwards', 'pragma', 'range', 'if-match', 'if-none-match', 'if-modified-since',
-  'if-unmodified-since', 'if-range', 'authorization', 'www-authenticate', 'cookie', 'set-cookie', 'age', 'date', 'expires', 'location', 'retry-after',
-  'vary', 'warning', 'forwarded', 'via'
+  'transfer-encoding', 'content-length', 'trailer', 'te', 'connection', 'keep-alive', 'upgrade', 'http2-settings', 'alt-svc',
+  'host', 'authorization', 'cookie', 'set-cookie', 'www-authenticate', 'authentication-info',
+  'content-type', 'content-encoding', 'content-range', 'content-location', 'content-disposition', 'content-language',
+  'cache-control', 'pragma', 'age', 'expires', 'date', 'last-modified', 'location', 'retry-after', 'vary', 'warning', 'allow',
+  'accept-ranges', 'range', 'expect', 'max-forwards', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range',
+  'via', 'forwarded', 'traceparent', 'tracestate', 'baggage', 'early-data', 'strict-transport-security', 'origin'
 ])
 
-function isForbidden (name: string): boolean {
-  return forbidden.has(name) || name.startsWith('proxy-') || name.startsWith('x-forwarded-')
-}
+/** As Node refuses them when it writes; a parser may be more lenient than that. */
+const unwritable = /[^\t\x20-\x7e\x80-\xff]/
 
-/** From pairs of names and values, in bytes or in latin1; null where nothing is left. */
-export function readTrailers (raw: readonly (Buffer | string)[]): Trailers | null {
+/**
+ * The trailer fields that travel on, out of pairs as undici or Node hand them over; null for none.
+ * @param connection what Connection named in the message's head: it names trailer fields too (RFC 9110 7.6.1)
+ */
+export function readTrailers (raw: readonly (Buffer | string)[], connection?: string): Trailers | null {
   let trailers: Trailers | null = null
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const field = raw[index]!
-    const name = typeof field === 'string' ? field.toLowerCase() : fieldName(field)
-    if (isForbidden(name)) continue
-    const value = raw[index + 1]!
-    const text = typeof value === 'string' ? value : value.toString('latin1')
-    // Without a prototype: a field may be called 'constructor'.
+  const nominated = connection === undefined ? null : new Set(connection.toLowerCase().split(',').map((token) => token.trim()))
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = nameOf(raw[index]!)
+    if (forbidden.has(name) || name.startsWith('proxy-') || name.startsWith('x-forwarded-') || nominated?.has(name) === true) continue
+    const value = textOf(raw[index + 1]!)
+    if (unwritable.test(value)) continue
     trailers ??= Object.create(null) as Trailers
     const present = trailers[name]
-    if (present === undefined) trailers[name] = text
-    else trailers[name] = [present, text].flat()
+    if (present === undefined) trailers[name] = value
+    else if (Array.isArray(present)) present.push(value)
+    else trailers[name] = [present, value]
   }
   return trailers
 }
 
 /**
- * Has an upstream's trailers sent behind the body; before the end of that is written. A client of HTTP/1.1 that reads them says so
- * (RFC 9110 6.5.1); Node leaves them out behind a body with a length.
+ * Has an upstream's trailers sent behind the body; before the end of that is written. Whoever speaks HTTP/1.1 can read them (RFC 9112
+ * 7.1.2), whether or not it said so in TE; Node leaves them out behind a body with a length.
+ * @param connection what Connection named in the response's head
  * @returns whether there are any to send
  */
-export function relayTrailers (raw: readonly (Buffer | string)[], response: ServerResponse): boolean {
-  const { req } = response
-  if (!isHttp2(response) && (req.httpVersion !== '1.1' || !/(?:^|[,\s])trailers(?:$|[,;\s])/i.test(String(req.headers.te)))) return false
-  const trailers = readTrailers(raw)
+export function relayTrailers (raw: readonly (Buffer | string)[], connection: string | undefined, response: ServerResponse): boolean {
+  if (response.req.httpVersion === '1.0' || response.writableEnded || response.destroyed) return false
+  const trailers = readTrailers(raw, connection)
   if (trailers === null) return false
   // Node's types know one value per name, and its code several.
   response.addTrailers(trailers as Record<string, string>)
   return true
+}
+
+/** The lines of a chunked body's trailer section, latin1. */
+export function trailerLines (trailers: Trailers): string {
+  let lines = ''
+  for (const name in trailers) {
+    for (const value of [trailers[name]!].flat()) lines += `${name}: ${value}\r\n`
+  }
+  return lines
+}
+
+function nameOf (bytes: Buffer | string): string {
+  return typeof bytes === 'string' ? bytes.toLowerCase() : fieldName(bytes)
+}
+
+function textOf (bytes: Buffer | string): string {
+  return typeof bytes === 'string' ? bytes : bytes.toString('latin1')
 }

@@ -54,6 +54,8 @@ export class ProxyExchange implements Exchange {
   path = ''
   query = ''
   upstreamPath = ''
+  /** Whether the router was shown another target than the client's: what it says of parameters is not to be used then. */
+  isShownOtherwise = false
   method: string
   outgoing: Outgoing | null = null
   /** Whether the body's length is not the one that the client announced. */

@@ -65,7 +65,7 @@ test('HEAD does not cost the upstream its connection', async (t) => {
 
 // A status is the upstream's to choose; those that Node or Fastify treat in their own way among them.
 test('passes on every final status', async (t) => {
-  const statuses = [200, 201, 202, 203, 206, 207, 226, 299, 300, 301, 303, 307, 308, 399, 400, 401, 404, 405, 407, 408, 409, 410, 412, 413, 416, 417, 418, 421, 425, 429, 431, 451, 499, 500, 501, 502, 503, 504, 511, 599]
+  const statuses = [200, 201, 202, 203, 206, 207, 226, 299, 300, 301, 303, 307, 308, 399, 400, 401, 404, 405, 407, 408, 409, 410, 412, 413, 416, 417, 418, 421, 425, 429, 431, 451, 499, 500, 501, 502, 503, 504, 511, 599, 600, 700, 999]
   const upstream = await rawOrigin(t, speak((n) => `HTTP/1.1 ${statuses[n - 1]} X\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok`))
   const app = await start(t, { upstream: upstream.url })
 

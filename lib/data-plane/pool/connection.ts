@@ -8,6 +8,15 @@ export interface Connection {
   readonly remote?: Remote | null
   /** How long somebody who has waited since then waited for the connection to be made, rather than for its turn on it. */
   connectTimeSince (then: number): number
+  /**
+   * A request is about to be written: what comes next is the head of its answer. HTTP/1 alone needs to know.
+   * @param isForAll whether its target is to be `*`, which undici takes for no path
+   */
+  expectAnswer?: (isForAll: boolean) => void
+  /** The Content-Length of a 304 that undici has not been shown; null for none. */
+  readonly hiddenLength?: string | null
+  /** Puts trailers, as lines, behind the chunked body whose end is about to be written: undici has no way to say them. */
+  endWith?: (trailers: string) => void
   /** Gives the request up. */
   cut (): void
   /** Closes all connections of the pool that carry nothing: where one was stale, those beside it are no better. */

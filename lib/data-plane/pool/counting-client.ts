@@ -2,6 +2,11 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { type buildConnector, Client, type Dispatcher, errors } from 'undici'
 import type { Carried, Connection, Remote } from './connection.ts'
+import { HeadSieve } from './head-sieve.ts'
+import { editNextText } from './next-text.ts'
+
+/** As undici writes the end of a chunked body; test/contract/undici-wire.test.ts holds it. */
+const LAST_CHUNK = '\r\n0\r\n\r\n'
 
 /**
  * A connection that knows how many requests it has carried, because a reset means something else on a connection that has
@@ -18,6 +23,7 @@ export class CountingClient extends Client implements Connection {
   /** When the present connection, or the attempt to make one, began, and when it stood. */
   #connectingAt = 0
   #connectedAt = 0
+  #sieve: HeadSieve | null = null
 
   /** @param connected all of one pool that have a connection; this one enters and leaves by itself */
   constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>) {
@@ -53,6 +59,22 @@ export class CountingClient extends Client implements Connection {
     return silence.quietly(() => super.dispatch(options, handler))
   }
 
+  expectAnswer (isForAll: boolean): void {
+    const sieve = this.#sieve
+    if (sieve === null) return
+    sieve.expect()
+    if (isForAll) editNextText(this.#socket!, (text) => text.replace(/^OPTIONS \S+ /, 'OPTIONS * '))
+  }
+
+  get hiddenLength (): string | null {
+    return this.#sieve === null ? null : this.#sieve.hiddenLength
+  }
+
+  endWith (trailers: string): void {
+    if (this.#sieve === null || trailers === '') return
+    editNextText(this.#socket!, (text) => text === LAST_CHUNK ? `\r\n0\r\n${trailers}\r\n` : text)
+  }
+
   /**
    * Closes the present connection, and with it the request that it carries. undici's own `abort` leaves that request in its queue,
    * where it makes it open another connection for nobody.
@@ -78,6 +100,8 @@ export class CountingClient extends Client implements Connection {
     const secure = 'encrypted' in socket ? socket as TLSSocket : null
     this.remote = { address, port, tls: secure === null ? null : secure.getProtocol(), isH2: secure !== null && secure.alpnProtocol === 'h2' }
     this.#connectedAt = performance.now()
+    // HTTP/2 has frames, in which none of this can happen.
+    this.#sieve = (socket as TLSSocket).alpnProtocol === 'h2' ? null : new HeadSieve(socket)
     this.#connected.add(this)
     socket.once('close', () => { this.#connected.delete(this) })
   }

@@ -30,10 +30,17 @@ export class Credentials implements Transform<RequestHead> {
     for (const name in given) {
       const lowerCased = name.toLowerCase()
       const value = given[name]
-      if (value === undefined) delete headers[lowerCased]
+      // What a TRACE carries comes back in its answer, to whoever has sent it (RFC 9110 9.3.8).
+      if (value === undefined || head.method === 'TRACE') delete headers[lowerCased]
       else headers[lowerCased] = value
     }
   }
+}
+
+/** What the client of a TRACE may have sent along without being able to read it, a script in a browser above all (RFC 9110 9.3.8). */
+export function dropSecrets (headers: RequestHead['headers']): void {
+  delete headers['authorization']
+  delete headers['cookie']
 }
 
 function hyphenated (name: string): string {

@@ -21,7 +21,7 @@ export class Forwarded implements Transform<RequestHead> {
 
   apply (head: RequestHead, { request }: Exchange): void {
     const { headers } = head
-    const isTrusted = hasTrustedPeer(request)
+    const isTrusted = hasTrustedPeer(request, headers)
     if (!isTrusted) dropClaims(headers)
     if (!this.#hasX && !this.#hasStandard) return
     const address = remoteAddress(request)
@@ -38,22 +38,46 @@ export class Forwarded implements Transform<RequestHead> {
     if (this.#hasStandard) {
       const chain = isTrusted ? request.headers['forwarded'] : undefined
       const element = `for=${node(address)};host=${quoted(host)};proto=${protocol}`
-      headers['forwarded'] = chain === undefined ? element : `${String(chain)}, ${element}`
+      // RFC 7239 4: what is malformed is dropped rather than repaired; behind it, ours could be read as part of it.
+      headers['forwarded'] = chain === undefined || !isForwarded(String(chain)) ? element : `${String(chain)}, ${element}`
     }
   }
 }
 
 /**
  * Fastify lists in `ips` whom it trusts, from the peer on: with one that it does not trust, the peer is alone in the list; and
- * without `trustProxy` there is none.
+ * without `trustProxy` there is none. The list is made of X-Forwarded-For: where a peer claims something in other fields alone,
+ * it is made once with a stand-in for that.
  */
-function hasTrustedPeer (request: FastifyRequest): boolean {
-  return request.ips !== undefined && request.ips.length > 1
+function hasTrustedPeer (request: FastifyRequest, claims: RequestHead['headers']): boolean {
+  const { ips } = request
+  if (ips === undefined || ips.length > 1) return ips !== undefined
+  const { headers } = request.raw
+  if ((headers['x-forwarded-for'] ?? '') !== '' || !hasClaims(claims)) return false
+  const before = headers['x-forwarded-for']
+  headers['x-forwarded-for'] = 'unknown'
+  try {
+    return request.ips!.length > 1
+  } finally {
+    if (before === undefined) delete headers['x-forwarded-for']
+    else headers['x-forwarded-for'] = before
+  }
+}
+
+function isClaim (name: string): boolean {
+  return name === 'forwarded' || name.startsWith('x-forwarded-')
+}
+
+function hasClaims (headers: RequestHead['headers']): boolean {
+  for (const name in headers) {
+    if (isClaim(name)) return true
+  }
+  return false
 }
 
 function dropClaims (headers: RequestHead['headers']): void {
   for (const name in headers) {
-    if (name === 'forwarded' || name.startsWith('x-forwarded-')) delete headers[name]
+    if (isClaim(name)) delete headers[name]
   }
 }
 
@@ -72,3 +96,20 @@ function node (address: string): string {
 function quoted (value: string): string {
   return /^[\w.-]+$/.test(value) ? value : `"${value}"`
 }
+
+/** RFC 7239 4: elements of `name=value` pairs, each name once in an element, whatever its case; empty elements are skipped (RFC 9110 5.6.1). */
+export function isForwarded (value: string): boolean {
+  const names = new Set<string>()
+  for (let position = 0; position < value.length; position = pair.lastIndex) {
+    pair.lastIndex = position
+    const found = pair.exec(value)
+    if (found === null) return false
+    const name = found[1]?.toLowerCase()
+    if (name !== undefined && names.has(name)) return false
+    if (name !== undefined) names.add(name)
+    if (found[2] !== ';') names.clear()
+  }
+  return true
+}
+
+const pair = /[ \t]*(?:([!#$%&'*+.^`|~\w-]+)=(?:[!#$%&'*+.^`|~\w-]+|"(?:[^"\\]|\\[^])*")[ \t]*)?([;,]|$)/y

@@ -3,9 +3,13 @@
  * no client can name ours in Connection and have them dropped (CVE-2026-33805).
  */
 
+import { proxyError } from '../../errors.ts'
 import { fieldName } from '../field-names.ts'
 
-type Headers = Record<string, string | string[]>
+/** Where a response's Connection stays, if it names fields: trailers come later, and may be among them. A symbol is no header to anyone. */
+const kNominated: unique symbol = Symbol('sluice.nominated')
+
+type Headers = Record<string, string | string[]> & { [kNominated]?: string }
 
 const requestFields = new Set([
   'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer',
@@ -50,6 +54,8 @@ export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
       if (name === 'connection') {
         const tokens = raw[index + 1]!.toString('latin1')
         connection = connection === undefined ? tokens : `${connection},${tokens}`
+      } else if (name === 'transfer-encoding') {
+        checkCoding(raw[index + 1]!.toString('latin1'))
       }
       continue
     }
@@ -60,8 +66,31 @@ export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
     // Not `undefined` alone: a field may be called 'constructor', which every object has.
     else headers[name] = value
   }
-  dropNominated(headers, connection)
+  if (connection !== undefined && !isCommon(connection)) {
+    dropNominated(headers, connection)
+    Object.defineProperty(headers, kNominated, { value: connection })
+  }
   return headers
+}
+
+/** Puts back what a 304 said of its length; see pool/head-sieve.ts. */
+export function restoreLength (headers: Headers, { hiddenLength }: { readonly hiddenLength?: string | null }): void {
+  if (hiddenLength !== undefined && hiddenLength !== null) headers['content-length'] = hiddenLength
+}
+
+/** What the Connection of a response named, as far as it was not common. */
+export function nominatedBy (headers: Headers): string | undefined {
+  return headers[kNominated]
+}
+
+/**
+ * The parser takes off chunks and leaves every other coding on the body; passed on without its name, the client would take it for
+ * content (RFC 9112 6.1).
+ */
+function checkCoding (codings: string): void {
+  if (codings.toLowerCase() !== 'chunked') {
+    throw proxyError('http_protocol_error', 'responseHeaders', new Error(`the transfer coding ${JSON.stringify(codings)} is not one that we asked for`))
+  }
 }
 
 function dropNominated (headers: Headers, connection: string | string[] | undefined): void {

@@ -13,10 +13,13 @@ const HOPS = 16
 export class Via implements Transform<RequestHead> {
   readonly #pseudonym: string
   readonly #mark: string
+  /** An element that was received under our very name, with or without a comment. */
+  readonly #hop: RegExp
 
   constructor (pseudonym: string, instance: string) {
     this.#pseudonym = ` ${pseudonym}`
     this.#mark = `${pseudonym} (${instance})`
+    this.#hop = new RegExp(`(?:^|,)\\s*\\S+ +${pseudonym.replace(/[^\w]/g, '\\$&')}(?=[\\s,(]|$)`, 'g')
   }
 
   apply (head: RequestHead, { request }: Exchange): void {
@@ -27,7 +30,12 @@ export class Via implements Transform<RequestHead> {
       return
     }
     const chain = String(received)
-    if (chain.includes(this.#mark) || chain.split(this.#pseudonym).length > HOPS) throw proxyError('proxy_loop_detected', 'select')
+    if (chain.includes(this.#mark) || this.#isLong(chain)) throw proxyError('proxy_loop_detected', 'select')
     head.headers['via'] = `${chain}, ${own}${this.#mark}`
+  }
+
+  /** Names that only begin with ours are somebody else's; looked at closely only where there are many. */
+  #isLong (chain: string): boolean {
+    return chain.split(this.#pseudonym).length > HOPS && [...chain.matchAll(this.#hop)].length >= HOPS
   }
 }

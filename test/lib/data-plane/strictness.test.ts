@@ -28,6 +28,11 @@ const cases: readonly (readonly [headers: string[], version: string, fault: stri
   [['Host', 'a,b'], '1.0', 'an invalid Host'],
   [['Host', 'a', 'Transfer-Encoding', ''], '1.1', 'an empty Transfer-Encoding'],
   [['transfer-encoding', '', 'Host', 'a'], '1.1', 'an empty Transfer-Encoding'],
+  [['Host', 'a', 'Transfer-Encoding', 'Chunked '], '1.1', null],
+  [['Host', 'a', 'Transfer-Encoding', 'chunked', 'transfer-encoding', 'chunked'], '1.1', 'two Transfer-Encoding headers'],
+  [['Host', 'a', 'Transfer-Encoding', 'chunked, chunked'], '1.1', 'chunked twice'],
+  [['Host', 'a', 'Transfer-Encoding', 'gzip, chunked'], '1.1', 'an unknown Transfer-Encoding'],
+  [['Host', 'a', 'Transfer-Encoding', 'chunked'], '1.0', 'a Transfer-Encoding in HTTP/1.0'],
   // Another protocol, with its own rules and its own parser.
   [[':authority', 'a:1', ':path', '/', ':scheme', 'http'], '2.0', null],
   [[':authority', 'a', ':path', '*', ':scheme', 'https', 'host', 'A'], '2.0', null],
@@ -43,12 +48,17 @@ const cases: readonly (readonly [headers: string[], version: string, fault: stri
 
 for (const [headers, version, fault] of cases) {
   test(`finds ${fault ?? 'nothing wrong'} in ${JSON.stringify(headers)} of HTTP/${version}`, () => {
-    assert.equal(findFault(received(headers, version)), fault)
+    assert.equal(findFault(received(headers, version))?.reason ?? null, fault)
   })
 }
 
-const good = ['a', 'a.example', 'a.example:8080', '10.0.0.1', '[2001:db8::1]', '[2001:db8::1]:8443', 'a_b-c', 'xn--bcher-kva.example', 'a%41', "a$&'()*+;=b"]
-const bad = ['a b', 'a\tb', 'a,b', 'user@a', 'a/b', 'a\\b', 'a?b', 'a#b', '"a"', '<a>', 'a^b', 'a`b', '{a}', 'a|b', 'a\x7f', 'ä', '\0', 'a!', 'a~b']
+test('an unknown transfer coding alone is not a matter of syntax', () => {
+  assert.equal(findFault(received(['Host', 'a', 'Transfer-Encoding', 'gzip, chunked']))?.isUnknownCoding, true)
+  assert.equal(findFault(received(['Host', 'a', 'Transfer-Encoding', 'chunked, chunked']))?.isUnknownCoding, false)
+})
+
+const good = ['a', 'a:', '[::]:80', '[::ffff:1.2.3.4]', 'a.example', 'a.example:8080', '10.0.0.1', '[2001:db8::1]', '[2001:db8::1]:8443', 'a_b-c', 'xn--bcher-kva.example', 'a%41', "a$&'()*+;=b"]
+const bad = ['a b', 'a\tb', 'a,b', 'user@a', 'a/b', 'a\\b', 'a?b', 'a#b', '"a"', '<a>', 'a^b', 'a`b', '{a}', 'a|b', 'a\x7f', 'ä', '\0', 'a!', 'a~b', ':80', 'a:b', 'a:80:80', 'a:65536', '::1', '[::1', '[::1]x', '[::1]:x', '[a]', '[1.2.3.4]', 'a[0]', 'a]']
 
 for (const host of good) {
   test(`takes ${host} for a name or address`, () => assert.equal(isAuthority(host), true))
@@ -57,6 +67,6 @@ for (const host of good) {
 for (const host of bad) {
   test(`takes ${JSON.stringify(host)} for no name or address`, () => {
     assert.equal(isAuthority(host), false)
-    assert.equal(findFault(received(['Host', host])), 'an invalid Host')
+    assert.equal(findFault(received(['Host', host]))?.reason, 'an invalid Host')
   })
 }

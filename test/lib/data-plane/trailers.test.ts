@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { readTrailers, relayTrailers } from '../../../lib/data-plane/trailers.ts'
+import { readTrailers, relayTrailers, trailerLines } from '../../../lib/data-plane/trailers.ts'
 
-function entries (raw: readonly (Buffer | string)[]): [string, unknown][] | null {
-  const trailers = readTrailers(raw)
+function entries (raw: readonly (Buffer | string)[], connection?: string): [string, unknown][] | null {
+  const trailers = readTrailers(raw, connection)
   return trailers === null ? null : Object.entries(trailers)
 }
 
@@ -20,27 +20,35 @@ test('drops what counts for nothing behind a body', () => {
   assert.equal(entries([]), null)
 })
 
-function relayed (httpVersion: string, te: string | undefined, raw: string[]): unknown {
+test('drops what Connection named, and what Node would not write', () => {
+  assert.deepEqual(entries(['x-own', '1', 'x-fine', '2'], 'close, X-Own'), [['x-fine', '2']])
+  assert.deepEqual(entries(['x-bad', 'a\x01b', 'x-fine', '\xe4\tb']), [['x-fine', '\xe4\tb']])
+})
+
+test('writes them as lines', () => {
+  assert.equal(trailerLines(readTrailers(['X-A', '1', 'x-b', '2', 'x-a', '3'])!), 'x-a: 1\r\nx-a: 3\r\nx-b: 2\r\n')
+})
+
+function relayed (httpVersion: string, raw: string[], fields: object = {}): unknown {
   let seen: unknown = null
   const response = {
-    req: { httpVersion, httpVersionMajor: Number(httpVersion[0]), headers: { te } },
+    req: { httpVersion, httpVersionMajor: Number(httpVersion[0]) },
+    ...fields,
     addTrailers (trailers: object) { seen = Object.entries(trailers) }
   }
-  const isSent = relayTrailers(raw, response as unknown as ServerResponse)
+  const isSent = relayTrailers(raw, undefined, response as unknown as ServerResponse)
   assert.equal(isSent, seen !== null)
   return seen
 }
 
-for (const [httpVersion, te, isSent] of [
-  ['2.0', undefined, true],
-  ['1.1', 'trailers', true],
-  ['1.1', 'gzip, Trailers;q=0.5', true],
-  ['1.1', 'trailersx', false],
-  ['1.1', undefined, false],
-  ['1.0', 'trailers', false]
-] as const) {
-  test(`a client of HTTP/${httpVersion} with TE ${te ?? 'absent'} ${isSent ? 'gets' : 'does not get'} trailers`, () => {
-    assert.deepEqual(relayed(httpVersion, te, ['x-sum', '1']), isSent ? [['x-sum', '1']] : null)
-    assert.equal(relayed(httpVersion, te, ['host', '1']), null)
+for (const [httpVersion, isSent] of [['2.0', true], ['1.1', true], ['1.0', false]] as const) {
+  test(`a client of HTTP/${httpVersion} ${isSent ? 'gets' : 'does not get'} trailers`, () => {
+    assert.deepEqual(relayed(httpVersion, ['x-sum', '1']), isSent ? [['x-sum', '1']] : null)
+    assert.equal(relayed(httpVersion, ['host', '1']), null)
   })
 }
+
+test('a response that is over takes none', () => {
+  assert.equal(relayed('1.1', ['x-sum', '1'], { writableEnded: true }), null)
+  assert.equal(relayed('1.1', ['x-sum', '1'], { destroyed: true }), null)
+})

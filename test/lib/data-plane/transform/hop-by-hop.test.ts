@@ -26,7 +26,8 @@ for (const name of ends.request) {
 
 for (const name of ends.response) {
   test(`keeps ${name} of a response to this hop, however it is written`, () => {
-    for (const written of [name, name.toUpperCase()]) assert.deepEqual(response(written, 'x', 'age', '1'), { age: '1' })
+    const value = name === 'transfer-encoding' ? 'Chunked' : 'x'
+    for (const written of [name, name.toUpperCase()]) assert.deepEqual(response(written, value, 'age', '1'), { age: '1' })
   })
 }
 

@@ -1,0 +1,21 @@
+import type { ProxyExchange } from '../model/exchange.ts'
+
+/**
+ * Counts a request down on its way (RFC 9110 7.6.2): only OPTIONS and TRACE have Max-Forwards. At 0 it ends here: OPTIONS is told what
+ * the route takes. A TRACE is refused, not reflected: what comes back could be read by scripts that must not see it.
+ * @returns 'forward', 'answered', or 'invalid' where it is no number, or there are several
+ */
+export function countForward ({ request, reply }: ProxyExchange): 'forward' | 'answered' | 'invalid' {
+  const { headers } = request.raw
+  const received = headers['max-forwards']
+  if (received === undefined) return 'forward'
+  if (typeof received !== 'string' || !/^\d{1,15}$/.test(received)) return 'invalid'
+  const left = Number(received)
+  if (left > 0) {
+    headers['max-forwards'] = String(left - 1)
+    return 'forward'
+  }
+  reply.header('allow', [request.routeOptions.method ?? []].flat().join(', '))
+  reply.code(request.method === 'TRACE' ? 405 : 200).send()
+  return 'answered'
+}
