@@ -39,7 +39,7 @@ function setUp (app: FastifyInstance): Shared {
   const shared = { gateway, forward }
   const recorder = new Recorder(undiciVersion)
   const metrics = new Metrics(recorder, app.log)
-  if (!isSilent(app.log)) gateway.observers.push(new AccessLog())
+  if (!isSilent(app.log)) watch(app, gateway)
 
   const control: ProxyControl = {
     route (options: RouteOptions): void {
@@ -69,6 +69,18 @@ function setUp (app: FastifyInstance): Shared {
   app.addHook('preClose', async () => { gateway.drain() })
   app.addHook('onClose', async () => { await gateway.close(); metrics.close() })
   return shared
+}
+
+function watch (app: FastifyInstance, gateway: Gateway): void {
+  const accessLog = new AccessLog()
+  gateway.observers.push(accessLog)
+  // A process that ends in the middle of a turn has lines left to print.
+  function flush (): void { accessLog.flush() }
+  process.once('exit', flush)
+  app.addHook('onClose', async () => {
+    flush()
+    process.removeListener('exit', flush)
+  })
 }
 
 /** The inner part, a scope of its own: the prefix, the parsers and the error format end with it; the app's hooks reach in. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { TraceContext } from '../model/exchange.ts'
+import { LazyLogger } from '../model/lazy-logger.ts'
 import type { Forwarder } from './forwarder.ts'
 import { readTrace } from './transform/trace-context.ts'
 
@@ -17,6 +18,8 @@ interface Traced extends IncomingMessage { [kTrace]?: TraceContext | null }
  * the exchange makes that second child.
  */
 export function traceLoggerFactory (forwarder: Forwarder, mode: 'participate' | 'passthrough' | 'restart', inner: ChildLoggerFactory): ChildLoggerFactory {
+  // One of the app's own may do more than it is asked for.
+  const canWait = inner.name === 'defaultChildLoggerFactory'
   return function childLogger (this: FastifyInstance, logger, bindings, options, raw) {
     if (forwarder.tracing === null) {
       const request = raw as Traced
@@ -27,8 +30,16 @@ export function traceLoggerFactory (forwarder: Forwarder, mode: 'participate' | 
         bindings['span_id'] = trace.spanId
       }
     }
+    // A route's own level or serializers come as options.
+    if (canWait && isEmpty(options)) return new LazyLogger(logger, bindings as Record<string, unknown>) as unknown as FastifyBaseLogger
     return inner.call(this, logger, bindings, options, raw)
   } as ChildLoggerFactory
+}
+
+function isEmpty (options: object): boolean {
+  let count = 0
+  for (const name in options) count += name.length
+  return count === 0
 }
 
 /** The trace that is already in the request's logger. */

@@ -1,20 +1,45 @@
+import type { FastifyBaseLogger } from 'fastify'
 import type { Exchange } from '../../types/model.ts'
 import type { Observer } from '../../types/policy.ts'
 import { bodyOf, connectOf, firstByteOf, queueOf, requestOf } from '../model/stages.ts'
+import { LazyLogger } from '../model/lazy-logger.ts'
 import { flagsOf } from './flags.ts'
+import { LineWriter } from './line-writer.ts'
 
 /**
  * One line per exchange, when its last byte is out or its client gone. Cancelled ones at debug (nothing is wrong), failures of
  * transport at warn, all others at info. The fields are listed in docs/access-log.md.
  */
 export class AccessLog implements Observer {
+  #writer: LineWriter | null = null
+  /** Whose lines the writer prints. */
+  #parent: FastifyBaseLogger | null = null
+
   onExchange (exchange: Exchange): void {
     try {
-      write(exchange)
+      if (exchange.error !== null || !this.#print(exchange)) write(exchange)
     } catch {
       // The app's stream, or a serializer of its own. There is nowhere left to say so, and the client has its answer: this runs
       // behind the response, where what is thrown would end the process.
     }
+  }
+
+  /** Prints what has waited for the end of the turn. */
+  flush (): void {
+    this.#writer?.flush()
+  }
+
+  /** @returns false where the request's logger has something of its own to say in its lines */
+  #print (exchange: Exchange): boolean {
+    const log: unknown = exchange.request.log
+    if (!(log instanceof LazyLogger) || !log.isUnused) return false
+    const fields = line(exchange)
+    if (log.parent !== this.#parent) {
+      this.flush()
+      this.#parent = log.parent
+      this.#writer = LineWriter.create(log.parent, fields)
+    }
+    return this.#writer !== null && this.#writer.write(log.requestBindings, fields)
   }
 }
 

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type TestContext } from 'node:test'
+import Fastify, { type FastifyServerOptions } from 'fastify'
+import proxy from '../../lib/index.ts'
+import { answer, origin } from '../helpers/origin.ts'
+import { isAccessLine, start, type LogLine } from '../helpers/proxy.ts'
+
+const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+
+/** The lines of an app that logs to a file and is closed after `urls`. */
+async function linesOf (t: TestContext, upstream: string, urls: readonly string[], options: FastifyServerOptions['logger'] = {}): Promise<LogLine[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'access-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'log')
+  const app = Fastify({ logger: { ...options as object, file }, disableRequestLogging: true } as FastifyServerOptions)
+  await app.register(proxy, { routes: [{ url: '/*', upstream, onRequest: async (request) => { if (request.url === '/talks') request.log.info('own line') } }] })
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  const lines = (): LogLine[] => readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as LogLine)
+  for (const url of urls) await (await fetch(address + url, { headers: { traceparent } })).text()
+  // A line is written behind the response that it is about.
+  while (lines().filter(isAccessLine).length < urls.length) await new Promise((resolve) => setImmediate(resolve))
+  await app.close()
+  return lines()
+}
+
+test('a file gets the same access line as any other stream', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok'), answer(200, 'ok'))
+  const app = await start(t, { routes: [{ url: '/*', upstream: upstream.url }] })
+  await app.request('/a?b=c', { headers: { traceparent } })
+  const streamed = await app.line(isAccessLine)
+
+  const filed = (await linesOf(t, upstream.url, ['/a?b=c'])).find(isAccessLine)!
+
+  assert.deepEqual(Object.keys(filed), Object.keys(streamed))
+  for (const field of ['level', 'msg', 'reqId', 'trace_id', 'route', 'path', 'status', 'method', 'endpoint', 'bytesOut', 'pid', 'hostname']) {
+    assert.deepEqual(filed[field], streamed[field], field)
+  }
+})
+
+test('a request that logged something itself has its access line too, with the same ids', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok'), answer(200, 'ok'))
+  const lines = (await linesOf(t, upstream.url, ['/talks', '/quiet'])).filter((line) => 'reqId' in line)
+  assert.deepEqual(lines.map(({ msg, reqId }) => [msg, reqId]), [['own line', 'req-1'], ['proxied', 'req-1'], ['proxied', 'req-2']])
+  assert.equal(lines[0]!['span_id'], lines[1]!['span_id'])
+})
+
+test('what the app redacts is redacted in a file', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok'))
+  const lines = await linesOf(t, upstream.url, ['/talks', '/quiet'], { level: 'info', redact: ['path'] })
+  assert.equal(lines.filter(isAccessLine).length, 2)
+  assert.ok(lines.filter(isAccessLine).every(({ path }) => path === '[Redacted]'))
+})
