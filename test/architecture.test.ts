@@ -66,6 +66,7 @@ const rules: { of: string, may: string[], mayTypes?: string[] }[] = [
     may: [
       'types/', 'lib/model/', 'lib/errors.ts', 'lib/config/',
       'lib/data-plane/balancer/index.ts', 'lib/data-plane/pool/index.ts', 'lib/data-plane/retry/index.ts', 'lib/data-plane/transform/index.ts',
+      'lib/data-plane/rewrite/index.ts',
       'lib/data-plane/route-path.ts', 'lib/data-plane/cookie.ts'
     ],
     mayTypes: ['lib/data-plane/transform/location.ts']
@@ -228,6 +229,7 @@ const checked: Record<string, OptionSchema> = {
   TimeoutOptions: properties(routeSchema)['timeouts']!,
   BodyOptions: properties(routeSchema)['body']!,
   CookieOptions: properties(routeSchema)['cookies']!,
+  BodyRewriteOptions: properties(properties(routeSchema)['body']!)['rewrite']!,
   HeaderEdits: properties(properties(routeSchema)['headers']!)['request']!
 }
 

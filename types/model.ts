@@ -1,7 +1,8 @@
+import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import type { Balancer, Observer, Transform } from './policy.ts'
-import type { RequestHead, ResponseHead } from './options.ts'
+import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
 
 /*
  * Who may write what. Everything else is written by nobody after construction.
@@ -51,8 +52,22 @@ export interface Route {
   readonly bodyLimit: number
   /** Bytes; Infinity means no limit. */
   readonly responseLimit: number
+  /** What is done to the bodies of responses. */
+  readonly rewrite: RewritePlan | null
   /** Our name in Via and Proxy-Status. */
   readonly pseudonym: string
+}
+
+/** What `body.rewrite` and `body.rewriteJson` come to. At least one of `whole` and `stream` is there. */
+export interface RewritePlan {
+  /** Media types that it is for, lower case, perhaps with one `*`; '' is a body of no type. null: every body. */
+  readonly types: readonly string[] | null
+  readonly whole: BodyFunction | null
+  readonly stream: ((exchange: Exchange, head: Readonly<ResponseHead>) => Duplex) | null
+  /** Whether a body that did not come whole with its head is not waited for. */
+  readonly prefersStream: boolean
+  /** Bytes, decoded, up to which a body is taken whole. */
+  readonly limit: number
 }
 
 export interface PathRewrite {
@@ -197,7 +212,7 @@ export interface Attempt {
 }
 
 /** Where in an exchange something failed. */
-export type Phase = 'select' | 'connect' | 'requestHeaders' | 'requestBody' | 'responseHeaders' | 'responseBody'
+export type Phase = 'select' | 'connect' | 'requestHeaders' | 'requestBody' | 'responseHeaders' | 'responseBody' | 'responseRewrite'
 
 /** A row of the error table, met. */
 export interface ProxyErrorLike extends Error {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { Exchange } from './model.ts'
 import type { Balancer } from './policy.ts'
@@ -200,6 +201,58 @@ export interface BodyOptions {
    * while it streams, by cutting the client's connection. The upstream's request is cancelled. Without it there is no limit.
    */
   responseLimit?: number
+  /**
+   * Changes the bodies of responses. A function is given each whole body; a list of pairs replaces texts; an object says more; `false`
+   * turns off what `defaults` say. Content codings (gzip, deflate, br, zstd where Node has it) are taken off before and put on again
+   * after; `Accept-Encoding` is cut down to these. `Content-Length` is corrected or removed, a strong `ETag` made weak,
+   * `Accept-Ranges` and digests removed. Answers to HEAD, 204, 205, 206, 304, empty bodies, and those with `Cache-Control: no-transform`
+   * are left alone. A body that is to be rewritten and cannot be is an error, never passed on: an unknown coding or a broken one is
+   * `http_response_content_coding`, one that is too large or unfolds to more than 1,100 times its size `http_response_body_size` (502, or
+   * the connection cut), what a function throws `internal_error` (500).
+   */
+  rewrite?: BodyRewrite | false
+  /**
+   * Changes JSON: given the parsed body of responses of type `application/json` or `*+json`, answers with what is sent in its place.
+   * Anything that `rewrite` says of functions holds for it. A body that is no JSON is `http_protocol_error` (502). In place of `rewrite`.
+   */
+  rewriteJson?: (value: any, exchange: Exchange) => unknown
+  /**
+   * Bytes, decoded, up to which a body is held whole for a function. A larger one goes to `stream`, or is `http_response_body_size` (502)
+   * without one.
+   * @default 1048576
+   */
+  rewriteLimit?: number
+}
+
+/** See `BodyOptions.rewrite`. */
+export type BodyRewrite = BodyFunction | readonly TextReplacement[] | BodyRewriteOptions
+
+/**
+ * A whole body, without its content coding, and what is sent in its place: bytes, or a string, which is sent as UTF-8. May be
+ * asynchronous; the head waits for it, for `timeouts.write` at most (`request_timeout`, 504).
+ */
+export type BodyFunction = (body: Buffer, exchange: Exchange, head: Readonly<ResponseHead>) => string | Uint8Array | Promise<string | Uint8Array>
+
+/**
+ * A text, and what stands in its place. Plain text, never a pattern: nothing in it has a meaning, so it may come from anywhere. Found also
+ * across pieces of a body and within characters of several bytes. Of several texts in one place the longest is replaced; what was put in
+ * is not looked at again.
+ */
+export type TextReplacement = readonly [find: string, replacement: string | ((exchange: Exchange) => string)]
+
+/** Either `replace`, or `whole`, `stream` or both. */
+export interface BodyRewriteOptions {
+  /** Texts to replace. A body that comes at once is changed whole, any other as it streams, whatever its size. Charsets: UTF-8 and ISO-8859-1; others are left alone. */
+  replace?: readonly TextReplacement[]
+  /** For bodies up to `rewriteLimit`. */
+  whole?: BodyFunction
+  /** Makes a stream that bodies go through: those over `rewriteLimit` and server-sent events, or all where there is no `whole`. */
+  stream?: (exchange: Exchange, head: Readonly<ResponseHead>) => Duplex
+  /**
+   * Media types that are rewritten: `'text/html'`, `'text/*'`, `'*+json'`, `'*'`. By default every type for functions and streams; for
+   * `replace` text, JSON, XML, JavaScript, forms, and bodies that have no type.
+   */
+  types?: readonly string[]
 }
 
 export interface CookieOptions {

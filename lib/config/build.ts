@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici'
 import { createBalancer, learnerOf } from '../data-plane/balancer/index.ts'
 import { readCookie } from '../data-plane/cookie.ts'
 import type { PoolConfig } from '../data-plane/pool/index.ts'
+import { rewritePlan } from '../data-plane/rewrite/index.ts'
 import { PathFunction, PathTemplate, ReplacePrefix, SamePath } from '../data-plane/route-path.ts'
 import { localResponseTransforms, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
 import type { PrefixPair } from '../data-plane/transform/location.ts'
@@ -73,6 +74,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     bodyLimit: requestLimit(behaviour.body.requestLimit, config.fastify['bodyLimit']),
     responseLimit: behaviour.body.responseLimit ?? Infinity,
     slow: behaviour.slow,
+    rewrite: rewritePlan(behaviour.body),
     pseudonym: behaviour.via === false ? 'sluice' : behaviour.via
   })
 }

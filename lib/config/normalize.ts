@@ -1,7 +1,7 @@
 import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
 import { type BalancerConfig, isBalancer } from '../data-plane/balancer/index.ts'
-import type { BodyOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions } from '../../types/options.ts'
+import type { BodyOptions, BodyRewriteOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions } from '../../types/options.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
 import { checkUpstream } from './upstream-policies.ts'
 import { isUrl, join, unknownKey, validate } from './validate.ts'
@@ -80,6 +80,7 @@ export function normalize (options: unknown, problems: Problem[]): RegistrationC
   }
 
   const given = own['defaults'] === undefined ? {} : copyOptions(own['defaults'])
+  expandRewrite(given)
   // Faulty ones are told of once, not again for each route.
   const defaults = validate(defaultsSchema, given, 'defaults', problems) ? given as Plain : {}
   const forAll: Plain = {}
@@ -163,6 +164,7 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
     delete own['handler']
   }
   const merged = merge(copyOptions(defaults) as Plain, own)
+  expandRewrite(merged)
   if (!validate(schema, merged, where, problems)) return null
 
   const { url, method, upstream, rewritePrefix, ...behaviour } = merged
@@ -182,12 +184,31 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
 export function normalizeBehaviour (behaviour: Plain, where: string, problems: Problem[]): BehaviourConfig {
   const { canary, canaries, headers, ...rest } = behaviour
   if (canary !== undefined && canaries !== undefined) problems.push({ path: join(where, 'canary'), message: 'give either `canary` or `canaries`' })
+  if (rest['body'] !== undefined) checkRewrite(rest['body'] as BodyOptions, join(where, 'body'), problems)
   if (rest['cookies'] !== undefined) checkCookies(rest['cookies'] as CookieOptions, join(where, 'cookies'), problems)
   return {
     ...(rest as Omit<BehaviourConfig, 'canaries' | 'headers'>),
     canaries: (canaries ?? (canary === undefined ? [] : [canary])) as CanaryConfig[],
     headers: (headers ?? {}) as BehaviourConfig['headers']
   }
+}
+
+/** A function and a list of replacements are short for an object. */
+function expandRewrite (behaviour: unknown): void {
+  const body = isPlain(behaviour) ? behaviour['body'] : undefined
+  if (!isPlain(body)) return
+  const { rewrite } = body
+  if (typeof rewrite === 'function') body['rewrite'] = { whole: rewrite }
+  else if (Array.isArray(rewrite)) body['rewrite'] = { replace: rewrite }
+}
+
+function checkRewrite ({ rewrite, rewriteJson }: BodyOptions, where: string, problems: Problem[]): void {
+  if (rewrite === undefined || rewrite === false) return
+  const { replace, whole, stream } = rewrite as BodyRewriteOptions
+  const path = join(where, 'rewrite')
+  if (rewriteJson !== undefined) problems.push({ path, message: 'cannot be given together with `rewriteJson`' })
+  if (replace === undefined && whole === undefined && stream === undefined) problems.push({ path, message: 'needs `replace`, `whole` or `stream`' })
+  if (replace !== undefined && (whole !== undefined || stream !== undefined)) problems.push({ path, message: 'takes `replace`, or `whole` and `stream`, not both' })
 }
 
 /** What browsers would drop without a word. */
@@ -206,6 +227,9 @@ function merge (defaults: Plain, own: Plain): Plain {
   // One of the two replaces the other.
   if ('canary' in own && !('canaries' in own)) delete result['canaries']
   if ('canaries' in own && !('canary' in own)) delete result['canary']
+  if ('rewriteJson' in own && !('rewrite' in own)) delete result['rewrite']
+  if ('rewrite' in own) delete result['rewriteJson']
+  if ('rewriteJson' in own) result['rewriteJson'] = own['rewriteJson']
   return result
 }
 

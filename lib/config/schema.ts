@@ -1,5 +1,6 @@
 import type { OptionSchema } from '../../types/policy.ts'
 import { balancers } from '../data-plane/balancer/index.ts'
+import { rewriteSchema } from '../data-plane/rewrite/index.ts'
 import { poolSchema } from '../data-plane/pool/index.ts'
 
 /*
@@ -111,7 +112,10 @@ const behaviour = {
     default: {},
     properties: {
       requestLimit: bytes,
-      responseLimit: bytes
+      responseLimit: bytes,
+      rewrite: rewriteSchema,
+      rewriteJson: { kind: ['function'] },
+      rewriteLimit: { ...bytes, default: 1_048_576 }
     }
   },
   credentials: { kind: ['function'] },

@@ -3,7 +3,7 @@ import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
 import { suggest } from './suggest.ts'
 
-type Kind = 'string' | 'strings' | 'number' | 'integer' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'pem'
+type Kind = 'string' | 'strings' | 'number' | 'integer' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'pem' | 'replacements'
 
 const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> = {
   string: { is: (value) => typeof value === 'string', called: 'a string' },
@@ -16,7 +16,15 @@ const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> =
   object: { is: (value) => typeof value === 'object' && value !== null && !Array.isArray(value), called: 'an object' },
   regexp: { is: (value) => value instanceof RegExp, called: 'a regular expression' },
   url: { is: isUrl, called: "an http or https URL without query, such as 'http://10.0.0.1:3000'" },
-  pem: { is: (value) => typeof value === 'string' || Buffer.isBuffer(value) || (Array.isArray(value) && value.every((item) => typeof item === 'string' || Buffer.isBuffer(item))), called: 'PEM text or a buffer' }
+  pem: { is: (value) => typeof value === 'string' || Buffer.isBuffer(value) || (Array.isArray(value) && value.every((item) => typeof item === 'string' || Buffer.isBuffer(item))), called: 'PEM text or a buffer' },
+  replacements: { is: isReplacements, called: 'a list of pairs: a text that is not empty, and a text or a function in its place' }
+}
+
+function isReplacements (value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((pair) => {
+    if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== 'string' || pair[0] === '') return false
+    return typeof pair[1] === 'string' || typeof pair[1] === 'function'
+  })
 }
 
 /** A URL that names an endpoint: an origin, perhaps with a base path, and nothing that would be silently dropped. */

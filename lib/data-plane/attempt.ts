@@ -11,7 +11,7 @@ import { isHttp2 } from './http2-reply.ts'
 import { relayInformational } from './informational.ts'
 import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
-import { relayTrailers } from './trailers.ts'
+import { relayTrailers, withSums } from './trailers.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** Bytes of a body that are kept to go out in one piece; two full reads of a socket. */
@@ -149,7 +149,10 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
       this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
       return
     }
-    if (trailers !== null && trailers.length > 0) this.hasTrailers = relayTrailers(trailers, nominatedBy(this.#headers!), this.exchange.reply.raw)
+    if (trailers !== null && trailers.length > 0) {
+      const named = nominatedBy(this.#headers!)
+      this.hasTrailers = relayTrailers(trailers, this.exchange.route.rewrite === null ? named : withSums(named), this.exchange.reply.raw)
+    }
     this.#complete()
   }
 

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Endpoint, ProxyErrorLike } from '../../types/model.ts'
 import type { ResponseHead } from '../../types/options.ts'
@@ -5,18 +6,19 @@ import type { RetryPolicy, Tools } from '../../types/policy.ts'
 import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { ProxyAttempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
+import { bodyFault, overdue } from './blame.ts'
 import { isEventStream } from './content.ts'
 import { appendProxyStatus, cutOff, endWithError } from './failure.ts'
 import { fitReply, isHttp2 } from './http2-reply.ts'
 import { writeAtOnce } from './one-write.ts'
 import { hasStopped } from './reader.ts'
 import type { RequestTaker } from './reply-from.ts'
-import { RequestBody } from './request-body.ts'
+import { type RewriteOwner, rewriteBody } from './rewrite/rewriting.ts'
 import { Deadlines } from './timeouts.ts'
 import { copyRequestHeaders } from './transform/hop-by-hop.ts'
 import { dropSecrets } from './transform/credentials.ts'
 import { writeTrace } from './transform/trace-context.ts'
-import { type ErrorName, proxyError, toProxyError } from '../errors.ts'
+import { proxyError, toProxyError } from '../errors.ts'
 
 /** What an OpenTelemetry SDK wants of every attempt; see observe/tracing.ts. */
 export interface AttemptTracing {
@@ -40,7 +42,7 @@ const CONNECT_GRACE = 1000
  *   client ─1▶ exchange ─2▶ request head ─3▶ endpoint ─4▶ upstream
  *   client ◀8─ reply    ◀7─ response head ◀6─ retry?  ◀5─ upstream
  */
-export class Forwarder implements RequestTaker, AttemptOwner {
+export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
   readonly deadlines: Deadlines
   readonly #retry: RetryPolicy
   readonly #tools: Tools
@@ -140,11 +142,23 @@ export class Forwarder implements RequestTaker, AttemptOwner {
   /** 7 and 8: the head is shaped and handed back. */
   answered (attempt: ProxyAttempt, headers: Record<string, string | string[]>, payload: Payload): void {
     const exchange = attempt.exchange as ProxyExchange
-    const { reply, route } = exchange
+    const { route } = exchange
     const head: ResponseHead = { statusCode: attempt.statusCode, headers }
     try {
       exchange.isProxied = true
       this.#settleHead(exchange, head)
+    } catch (error) {
+      this.#withdraw(attempt, head, error)
+      return
+    }
+    if (route.rewrite === null) this.handBack(attempt, head, payload)
+    else rewriteBody(this, route.rewrite, attempt, head, payload)
+  }
+
+  handBack (attempt: ProxyAttempt, head: ResponseHead, payload: Payload): void {
+    const { exchange } = attempt
+    const { reply, route } = exchange
+    try {
       for (const transform of route.responseTransforms) transform.apply(head, exchange)
       if (exchange.isEventStream && !attempt.isOver) this.#eventStreams.add(attempt)
       if (isHttp2(reply.raw)) fitReply(reply.raw, head, payload === undefined && !attempt.hasTrailers)
@@ -152,12 +166,18 @@ export class Forwarder implements RequestTaker, AttemptOwner {
       // Fastify takes no status above 599; reply-from.ts puts the upstream's own back (RFC 9110 15).
       exchange.respond!(null, { statusCode: Math.min(head.statusCode, 599), headers: head.headers, body: payload })
     } catch (error) {
-      // A header that Node refuses to write is still on the reply.
-      for (const name in head.headers) reply.removeHeader(name)
-      const known = toProxyError(error, 'responseHeaders')
-      attempt.abandon(known)
-      this.fail(exchange, known)
+      this.#withdraw(attempt, head, error)
+      if (payload instanceof Readable) payload.destroy()
     }
+  }
+
+  #withdraw (attempt: ProxyAttempt, { headers }: ResponseHead, error: unknown): void {
+    const { exchange } = attempt
+    // A header that Node refuses to write is still on the reply.
+    for (const name in headers) exchange.reply.removeHeader(name)
+    const known = toProxyError(error, 'responseHeaders')
+    attempt.abandon(known)
+    this.fail(exchange, known)
   }
 
   #settleHead (exchange: ProxyExchange, { statusCode, headers }: ResponseHead): void {
@@ -182,6 +202,15 @@ export class Forwarder implements RequestTaker, AttemptOwner {
     const exchange = attempt.exchange as ProxyExchange
     if (exchange.error === null) exchange.error = attempt.error
     if (exchange.reply.raw.headersSent) cutOff(exchange.reply.raw)
+  }
+
+  /** What we do to a body failed, before its head was handed back or behind it. */
+  spoil (attempt: ProxyAttempt, error: ProxyErrorLike, isHandedBack: boolean): void {
+    attempt.abandon(error)
+    const { exchange } = attempt
+    if (exchange.error === null) exchange.error = error
+    if (!isHandedBack) this.fail(exchange, error)
+    else if (exchange.reply.raw.headersSent) cutOff(exchange.reply.raw)
   }
 
   ended (attempt: ProxyAttempt): void {
@@ -259,31 +288,4 @@ function aim (exchange: ProxyExchange, endpoint: Endpoint): void {
   else outgoing.path = exchange.upstreamPath
   outgoing.servername = endpoint.servername
   if (exchange.hostFollowsEndpoint) outgoing.headers['host'] = endpoint.host
-}
-
-/** Whom the exchange was waiting for when its phase became overdue. */
-function overdue (exchange: ProxyExchange, attempt: ProxyAttempt | null): ErrorName {
-  switch (exchange.phase) {
-    case 'connect':
-      return attempt!.endpoint.active > attempt!.endpoint.connections ? 'queue_timeout' : 'connection_timeout'
-    case 'requestBody':
-      return exchange.outgoing!.body instanceof RequestBody && !exchange.outgoing!.body.isBlocked ? 'client_body_timeout' : 'http_response_timeout'
-    case 'responseBody':
-      return attempt!.isPaused ? 'client_write_timeout' : 'connection_read_timeout'
-    default:
-      return 'http_response_timeout'
-  }
-}
-
-/**
- * What Node's parser found wrong with the rest of a request body: Fastify has answered 400 by now, and closed. A body that just
- * ends is a client that left.
- */
-function bodyFault ({ request, reply }: ProxyExchange): ProxyErrorLike | null {
-  if (request.raw.httpVersionMajor !== 1) return null
-  const { errored } = request.raw.socket
-  const code = errored === null || request.raw.complete ? '' : String((errored as NodeJS.ErrnoException).code)
-  if (!code.startsWith('HPE_') || code === 'HPE_INVALID_EOF_STATE') return null
-  if (!reply.raw.headersSent) reply.code(400) // for the log
-  return proxyError('client_body_error', 'requestBody', errored)
 }

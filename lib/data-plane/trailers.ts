@@ -17,6 +17,18 @@ const forbidden = new Set([
   'via', 'forwarded', 'traceparent', 'tracestate', 'baggage', 'early-data', 'strict-transport-security', 'origin'
 ])
 
+/** Sums over the bytes that the upstream sent. */
+const sums: ReadonlySet<string> = new Set(['digest', 'content-digest', 'repr-digest', 'content-md5'])
+
+export function isSum (name: string): boolean {
+  return sums.has(name)
+}
+
+/** What must not follow a body that was rewritten, or may have been, beside what Connection named. */
+export function withSums (connection: string | undefined): string {
+  return [connection ?? '', ...sums].join(',')
+}
+
 /** As Node refuses them when it writes; a parser may be more lenient than that. */
 const unwritable = /[^\t\x20-\x7e\x80-\xff]/
 

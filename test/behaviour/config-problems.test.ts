@@ -67,6 +67,15 @@ function upstream (options: object): object {
 
 // What is wrong, where it is reported, and what the message must say.
 const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
+  [route({ body: { requestLimit: 0 } }), 'routes[0].body.requestLimit', />= 1/],
+  [route({ body: { rewrites: [] } }), 'routes[0].body.rewrites', /did you mean 'rewrite'/],
+  [route({ body: { rewrite: [['', 'x']] } }), 'routes[0].body.rewrite.replace', /not empty/],
+  [route({ body: { rewrite: [[/x/, 'y']] } }), 'routes[0].body.rewrite.replace', /list of pairs/],
+  [route({ body: { rewrite: { types: ['a/b'] } } }), 'routes[0].body.rewrite', /needs/],
+  [route({ body: { rewrite: { replace: [['a', 'b']], whole: () => '' } } }), 'routes[0].body.rewrite', /not both/],
+  [route({ body: { rewrite: () => '', rewriteJson: () => '' } }), 'routes[0].body.rewrite', /rewriteJson/],
+  [route({ cookies: { sameSite: 'none' } }), 'routes[0].cookies.sameSite', /secure: true/],
+  [route({ cookies: { domain: 'a; b' } }), 'routes[0].cookies.domain', /semicolon/],
   [{ upstreams: {}, rotues: [] }, 'rotues', /did you mean 'routes'/],
   [{ upstream: url, onrequest: () => {} }, 'onrequest', /did you mean 'onRequest'/],
   [{ upstream: url, timeout: { head: 1 } }, 'timeout', /did you mean 'timeouts'/],

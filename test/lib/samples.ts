@@ -78,6 +78,7 @@ export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route
     slow: 200,
     bodyLimit: 0,
     responseLimit: Infinity,
+    rewrite: null,
     pseudonym: 'sluice',
     ...fields
   }

@@ -1,11 +1,13 @@
+import { PassThrough } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { CanaryOptions, Endpoint, PoolOptions, ProxyOptions, ReplyProxyOptions, RouteOptions, UpstreamOptions } from 'fastify-sluice'
+import type { BodyOptions, CanaryOptions, Endpoint, PoolOptions, ProxyOptions, ReplyProxyOptions, RouteOptions, UpstreamOptions } from 'fastify-sluice'
 import { describe, expect, test } from 'tstyche'
 
 declare function takeOptions (options: ProxyOptions): void
 declare function takeRoute (options: RouteOptions): void
 declare function takeUpstream (options: UpstreamOptions): void
 declare function takePool (options: PoolOptions): void
+declare function takeBody (body: BodyOptions): void
 declare function takeCanary (options: CanaryOptions): void
 declare function takeReply (options: ReplyProxyOptions): void
 
@@ -41,6 +43,29 @@ describe('a registration', () => {
   test('refuses in `defaults` what is not behaviour', () => {
     expect(takeOptions).type.not.toBeCallableWith({ defaults: { upstream: 'one' } })
     expect(takeOptions).type.not.toBeCallableWith({ defaults: { onRequest: async () => {} } })
+  })
+})
+
+describe('bodies and cookies', () => {
+  test('are rewritten by texts, functions, streams, or JSON', () => {
+    takeBody({ requestLimit: 1, responseLimit: 1, rewriteLimit: 1, rewrite: false })
+    takeBody({ rewrite: [['a', 'b'], ['c', (exchange) => exchange.variant]] })
+    takeBody({ rewrite: (body, exchange, head) => `${body.length} ${exchange.variant} ${head.statusCode}` })
+    takeBody({ rewrite: async (body) => body })
+    takeBody({ rewrite: { whole: (body) => body, stream: () => new PassThrough(), types: ['text/*'] } })
+    takeBody({ rewriteJson: (value, exchange) => ({ ...value, variant: exchange.variant }) })
+  })
+
+  test('are not rewritten by patterns, or to what is no body', () => {
+    expect(takeBody).type.not.toBeCallableWith({ rewrite: [[/a/, 'b']] })
+    expect(takeBody).type.not.toBeCallableWith({ rewrite: () => 5 })
+    expect(takeBody).type.not.toBeCallableWith({ rewrite: { stream: () => 'a' } })
+    expect(takeBody).type.not.toBeCallableWith({ limit: 5 })
+  })
+
+  test('have attributes', () => {
+    expect(takeRoute).type.toBeCallableWith({ url: '/a', upstream: 'one', cookies: { domain: { a: 'b', c: false }, path: '/x', secure: true, sameSite: 'none' } })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/a', upstream: 'one', cookies: { sameSite: 'some' } })
   })
 })
 

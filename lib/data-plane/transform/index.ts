@@ -1,6 +1,7 @@
 import type { RequestHead, ResponseHead, ResponseHeaderEdits, HeaderEdits } from '../../../types/options.ts'
 import type { Transform } from '../../../types/policy.ts'
 import type { BehaviourConfig } from '../../config/normalize.ts'
+import { AcceptCodings } from './accept-codings.ts'
 import { RewriteCookies } from './cookies.ts'
 import { Credentials } from './credentials.ts'
 import { Expose } from './expose.ts'
@@ -22,6 +23,7 @@ export function requestTransforms (behaviour: BehaviourConfig, pair: PrefixPair 
   const isStripped = pair !== null && pair.client !== '' && pair.client !== pair.upstream
   list.push(new Forwarded(behaviour.forwarded, isStripped ? pair.client : ''))
   if (behaviour.via !== false) list.push(new Via(behaviour.via, instance))
+  if (isRewriting(behaviour.body)) list.push(new AcceptCodings())
   if (behaviour.credentials !== undefined) list.push(new Credentials(behaviour.credentials))
   if (hasEdits(behaviour.headers.request)) list.push(new EditHeaders(behaviour.headers.request))
   if (behaviour.onProxyRequest !== undefined) list.push(new UserTransform(behaviour.onProxyRequest))
@@ -44,6 +46,10 @@ export function localResponseTransforms (behaviour: BehaviourConfig): Transform<
   const edits = behaviour.headers.response
   if (!hasEdits(edits) || edits.when === undefined) return null
   return [edits.when === 'always' ? new EditHeaders(edits) : new EditWhen(edits)]
+}
+
+function isRewriting ({ rewrite, rewriteJson }: BehaviourConfig['body']): boolean {
+  return rewriteJson !== undefined || (rewrite !== undefined && rewrite !== false)
 }
 
 /** Edits for one half of the statuses. */

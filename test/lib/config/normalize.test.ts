@@ -86,7 +86,7 @@ test('fills in every default of a route', () => {
     canaries: [],
     headers: {},
     timeouts: { head: 30000, idle: 60000, total: 0, attempt: 0, write: 60000 },
-    body: {},
+    body: { rewriteLimit: 1048576 },
     host: 'upstream',
     forwarded: 'x-forwarded',
     via: 'sluice',
@@ -105,7 +105,13 @@ test('takes one canary for a list of one, with its defaults', () => {
   assert.deepEqual(onlyRoute({ routes: [{ url: '/', upstream: a, canaries: [canary, canary] }] }).behaviour.canaries, [full, full])
 })
 
+const read = (): string => ''
+const parse = (): null => null
 const merges: readonly (readonly [what: string, defaults: RouteBehaviour, own: RouteBehaviour, merged: object])[] = [
+  ['a function for bodies and one for JSON', { body: { rewrite: read, requestLimit: 5 } }, { body: { rewriteJson: parse } }, { body: { rewriteJson: parse, requestLimit: 5, rewriteLimit: 1048576 } }],
+  ['one for JSON and one for bodies', { body: { rewriteJson: parse } }, { body: { rewrite: read } }, { body: { rewrite: { whole: read }, rewriteLimit: 1048576 } }],
+  ['rewriting and none', { body: { rewrite: [['a', 'b']] } }, { body: { rewrite: false } }, { body: { rewrite: false, rewriteLimit: 1048576 } }],
+  ['one cookie attribute and another', { cookies: { secure: true } }, { cookies: { path: false } }, { cookies: { secure: true, path: false } }],
   ['a value of its own', { via: 'edge', host: 'original' }, { via: false }, { via: false, host: 'original' }],
   ['timeouts one by one', { timeouts: { head: 1, idle: 2 } }, { timeouts: { head: 9 } }, { timeouts: { head: 9, idle: 2, total: 0, attempt: 0, write: 60000 } }],
   [
