@@ -12,6 +12,8 @@ import { undiciVersion } from './data-plane/pool/index.ts'
 import { AccessLog } from './observe/access-log.ts'
 import { Metrics } from './observe/metrics/index.ts'
 import { Recorder } from './observe/metrics/recorder.ts'
+import { unwatchPauses, watchPauses } from './observe/pauses.ts'
+import { Slowest } from './observe/slowest.ts'
 import { Tracing } from './observe/tracing.ts'
 import { Gateway, type DeclaredRoute } from './gateway.ts'
 import { version } from './version.ts'
@@ -40,6 +42,9 @@ function setUp (app: FastifyInstance): Shared {
   const recorder = new Recorder(undiciVersion)
   const metrics = new Metrics(recorder, app.log)
   if (!isSilent(app.log)) watch(app, gateway)
+  const slowest = new Slowest(performance.timeOrigin)
+  gateway.observers.push(slowest)
+  const settle = (): void => { slowest.settle(performance.now()) }
 
   const control: ProxyControl = {
     route (options: RouteOptions): void {
@@ -48,6 +53,7 @@ function setUp (app: FastifyInstance): Shared {
     },
     get snapshot () { return gateway.snapshot },
     metrics,
+    slowest: (filter) => slowest.list(filter),
     setCanary: (route, name, change) => { gateway.setCanary(route, name, change) },
     upstream: (name) => gateway.upstream(name)
   }
@@ -63,11 +69,12 @@ function setUp (app: FastifyInstance): Shared {
     gateway.forwarder.tracing = Tracing.create(version)
     if (gateway.hasMetrics) gateway.observers.push(recorder)
     gateway.build()
+    slowest.pauses = watchPauses(settle)
     recorder.prepare(gateway.snapshot!, Date.now() / 1000)
     watchArrivals(app.server, gateway.urls)
   })
   app.addHook('preClose', async () => { gateway.drain() })
-  app.addHook('onClose', async () => { await gateway.close(); metrics.close() })
+  app.addHook('onClose', async () => { unwatchPauses(settle); await gateway.close(); metrics.close() })
   return shared
 }
 

@@ -1,6 +1,7 @@
 import type { RouteOptions } from './options.ts'
 import type { ProxyMetrics } from './metrics.ts'
 import type { Snapshot, Upstream } from './model.ts'
+import type { SlowExchange, SlowQuery } from './slowest.ts'
 
 /** One thing wrong with the options. */
 export interface Problem {
@@ -25,6 +26,11 @@ export interface ProxyControl {
   setCanary (route: string, name: string, change: { weight: number }): void
   /** What is counted, and who reads it. */
   readonly metrics: ProxyMetrics
+  /**
+   * The slowest exchanges of the last five to ten minutes, ten of each route, slowest first: where their time went, and whether this
+   * process collected garbage or had its event loop held up meanwhile. Event streams and tunnels are not among them.
+   */
+  slowest (filter?: SlowQuery): SlowExchange[]
   /** An upstream by its name; undefined if there is none. */
   upstream (name: string): Upstream | undefined
 }

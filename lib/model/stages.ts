@@ -1,31 +1,10 @@
 import type { Attempt, Exchange } from '../../types/model.ts'
+import type { StageName, Stages } from '../../types/slowest.ts'
 
 /*
  * Where the time of an exchange went, out of the moments that it and its attempts keep anyway. Of several attempts, the times of the
  * last one count; those before it are `retry`.
  */
-
-/** Milliseconds; together they are the whole exchange. */
-export interface Stages {
-  /** Ours and the app's: hooks, the choice of a side, the shaping of the head. */
-  readonly select: number
-  /** The wait for a turn: in the upstream's queue, or for one of its connections. */
-  readonly queue: number
-  /** Attempts that failed, and the waits between them. */
-  readonly retry: number
-  /** The making of a connection; 0 where one was there. */
-  readonly connect: number
-  /** The writing of the request, its body included. */
-  readonly request: number
-  /** From the last byte of the request to the head of the answer: the upstream's own time. */
-  readonly firstByte: number
-  /** From there to the last byte of the upstream's body. */
-  readonly body: number
-  /** From there to the last byte that the client took. */
-  readonly write: number
-}
-
-export type StageName = keyof Stages
 
 /** In the order in which an exchange passes them. */
 export const stageNames: readonly StageName[] = ['select', 'queue', 'retry', 'connect', 'request', 'firstByte', 'body', 'write']

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Attempt } from '../../../types/model.ts'
+import type { Stages } from '../../../types/slowest.ts'
 import { proxyError } from '../../../lib/errors.ts'
 import type { ProxyExchange } from '../../../lib/model/exchange.ts'
-import { type Stages, stageNames, stagesOf } from '../../../lib/model/stages.ts'
+import { stageNames, stagesOf } from '../../../lib/model/stages.ts'
 import { attemptOf, exchangeWith } from '../samples.ts'
 
 const none: Stages = { select: 0, queue: 0, retry: 0, connect: 0, request: 0, firstByte: 0, body: 0, write: 0 }
