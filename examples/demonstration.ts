@@ -52,6 +52,9 @@ await app.register(proxy, {
   ]
 })
 
+// What Prometheus scrapes (ops/prometheus/prometheus.yml). In an app of yours it stands behind auth.
+app.get('/metrics', app.proxy.metrics.handler)
+
 endOnSignal()
 
 try {
@@ -84,6 +87,9 @@ curl -H 'x-user-id: mallory' -H 'authorization: Bearer ${token}' ${url}/private/
 
 # 502: nobody listens behind this route
 curl -i ${url}/down/
+
+# what has been counted, as Prometheus scrapes it
+curl ${url}/metrics
 
 Ctrl-C ends it. Below, one line for each request:
 `)

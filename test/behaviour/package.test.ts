@@ -55,9 +55,10 @@ async function load (name: string, text: string): Promise<unknown> {
 }
 
 test('the package has the code, its declarations and its documents, and nothing else', () => {
-  const strange = files.filter((path) => !/^dist\/(lib|types)\/[\w/-]+\.(js|d\.ts|js\.map)$/.test(path))
+  const strange = files.filter((path) => !/^dist\/(lib|types)\/[\w/-]+\.(js|d\.ts|js\.map)$|^ops\/(grafana|prometheus)\//.test(path))
 
   assert.deepEqual(strange.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'])
+  assert.ok(files.includes('ops/prometheus/rules.yml') && files.includes('ops/grafana/gateway.json'))
   assert.ok(files.includes('dist/lib/index.js') && files.includes('dist/lib/index.d.ts') && files.includes('dist/types/fastify.d.ts'))
 })
 
@@ -67,7 +68,7 @@ test('import gives the plugin as default and by name, and the errors', async () 
     console.log(JSON.stringify({ names: Object.keys(all).sort(), type: typeof proxy, isSame: proxy === all.proxy, error: all.ProxyError.prototype instanceof Error }))
   `)
 
-  assert.deepEqual(seen, { names: ['ConfigError', 'ProxyError', 'default', 'module.exports', 'proxy'], type: 'function', isSame: true, error: true })
+  assert.deepEqual(seen, { names: ['ConfigError', 'ProxyError', 'default', 'gatherMetrics', 'module.exports', 'proxy'], type: 'function', isSame: true, error: true })
 })
 
 test('require gives the plugin itself, the same one as import', async () => {

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import test from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { families } from '../lib/observe/metrics/families.ts'
+
+/*
+ * The operations kit against what is counted, without a Prometheus; with one: `npm run test:prometheus`.
+ */
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const rules = readFileSync(join(root, 'ops/prometheus/rules.yml'), 'utf8')
+const recorded = Array.from(rules.matchAll(/record: (\S+)/g), ([, name]) => name!)
+
+interface Panel { type: string, title: string, description?: string, fieldConfig?: { defaults: { unit: string } }, targets?: { expr: string, legendFormat: string }[] }
+interface Dashboard { uid: string, title: string, panels: Panel[], templating: { list: { name: string, query: string | { query: string } }[] } }
+
+const dashboards = readdirSync(join(root, 'ops/grafana')).map((name) => ({ name, ...JSON.parse(readFileSync(join(root, 'ops/grafana', name), 'utf8')) as Dashboard }))
+
+/** By metric as it is queried: a histogram is three. */
+const labels = new Map(families.flatMap(({ definition: { name, labels, type } }): [string, readonly string[]][] => type === 'histogram'
+  ? [[`${name}_bucket`, [...labels, 'le']], [`${name}_sum`, labels], [`${name}_count`, labels]]
+  : [[name, labels]]))
+/** Prometheus' own. */
+const given = ['job', 'instance']
+
+function problemsOf (expr: string): string[] {
+  const problems: string[] = []
+  for (const [, name, matchers = ''] of expr.matchAll(/(?<![\w:])((?:sluice_|\w+:sluice_)\w+(?::\w+)?)(?:\{([^}]*)\})?/g)) {
+    if (name!.includes(':')) {
+      if (!recorded.includes(name!)) problems.push(`nobody records ${name}`)
+      continue
+    }
+    const known = labels.get(name!)
+    if (known === undefined) {
+      problems.push(`there is no ${name}`)
+      continue
+    }
+    for (const [, label] of matchers.matchAll(/(\w+)[=!]~?"/g)) {
+      if (![...known, ...given].includes(label!)) problems.push(`${name} has no label ${label}`)
+    }
+  }
+  return problems
+}
+
+test('the rules ask for nothing that is not there', () => {
+  assert.deepEqual(problemsOf(rules.replace(/^ *(record|alert|summary|description): .*$/gm, '')), [])
+})
+
+test('every alert says how bad it is, what is wrong and what it means', () => {
+  const alerts = rules.split('- alert: ').slice(1)
+  assert.ok(alerts.length >= 15)
+  for (const alert of alerts) assert.match(alert, /for: \w+\n +labels:\n +severity: (page|ticket)\n +annotations:\n +summary: '.+'\n +description: '.+'/)
+})
+
+for (const topic of ['ErrorBudgetBurn', 'LatencySpike', 'PoolSaturated', 'CanaryRegression', 'EndpointsEjected']) {
+  test(`there is an alert for ${topic}, and a test of it`, () => {
+    assert.ok(rules.includes(`alert: Sluice${topic}`))
+    assert.ok(readFileSync(join(root, 'ops/prometheus/rules.test.yml'), 'utf8').includes(`alertname: Sluice${topic}`))
+  })
+}
+
+for (const { name, uid, panels, templating } of dashboards) {
+  test(`${name} asks for nothing that is not there`, () => {
+    const queries = templating.list.map(({ query }) => typeof query === 'string' ? '' : query.query)
+    assert.deepEqual([...panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)), ...queries].flatMap(problemsOf), [])
+  })
+
+  test(`${name} can be read by somebody who has not made it`, () => {
+    assert.match(uid, /^fastify-sluice-/)
+    for (const { type, title, description, fieldConfig, targets = [] } of panels) {
+      assert.notEqual(title, '')
+      if (type === 'row') continue
+      assert.ok(description !== undefined && description !== '' && fieldConfig?.defaults.unit !== undefined && targets.length > 0, title)
+      assert.ok(targets.every(({ legendFormat }) => legendFormat !== ''), title)
+    }
+  })
+
+  test(`${name} asks for rates over the interval that fits the screen`, () => {
+    for (const { targets = [] } of panels) {
+      for (const { expr } of targets) assert.doesNotMatch(expr, /\[(?!\$__rate_interval\])/)
+    }
+  })
+}
+
+test('every metric is on a dashboard, or one of its rules', () => {
+  const asked = rules + dashboards.flatMap(({ panels }) => panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))).join('\n')
+  assert.deepEqual(families.map(({ definition: { name } }) => name).filter((name) => !asked.includes(name)), ['sluice_config_reloads_total'])
+})
+
+test('the dashboards are those that scripts/dashboards.js writes', async () => {
+  const { dashboards: written, print } = await import(new URL('../../scripts/dashboards.js', import.meta.url).href) as { dashboards: Record<string, object>, print: (dashboard: object) => string }
+  for (const [name, dashboard] of Object.entries(written)) assert.equal(readFileSync(join(root, 'ops/grafana', name), 'utf8'), print(dashboard))
+})
