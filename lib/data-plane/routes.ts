@@ -1,9 +1,10 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
 import { ProxyExchange } from '../model/exchange.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, type Gate, openExchange } from './entry.ts'
 import type { Forward } from './reply-from.ts'
 import { isSilent, traceLoggerFactory } from './request-log.ts'
+import { hasEarlierHooks, reportUnopened } from './unopened.ts'
 
 /** What a declared route is to Fastify. */
 export interface Declaration {
@@ -50,6 +51,12 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: Gate, forward
     done(null, payload)
   }
 
+  /** Where a hook of the app's, ahead of ours, has answered: observers are to hear of that exchange too. */
+  const report: onResponseHookHandler = function (request, reply, done) {
+    if (request.proxy === null) reportUnopened(gate, gate.snapshot!.routes.get(id)!, request, reply)
+    done()
+  }
+
   const route: Record<string, unknown> = {
     // Not the user's to describe twice: what an upstream offers is in no schema of ours.
     schema: { hide: true },
@@ -61,6 +68,9 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: Gate, forward
     // First of the route's hooks: auth's log lines carry the trace.
     onRequest: [open as onRequestHookHandler, ...[(options['onRequest'] as Hooks<onRequestHookHandler>) ?? []].flat()],
     handler: handle
+  }
+  if (hasEarlierHooks(scope)) {
+    route['onResponse'] = [report, ...[(options['onResponse'] as Hooks<onResponseHookHandler>) ?? []].flat()]
   }
   if (declaration.hasLocalEdits) {
     route['onSend'] = [editLocalResponse, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { LogController } from 'fastify'
+import { type FastifyReply, LogController } from 'fastify'
 import { connect } from '../helpers/client.ts'
 import { answer, drip, hang, origin, refusedPort } from '../helpers/origin.ts'
 import { isAccessLine, start } from '../helpers/proxy.ts'
@@ -121,6 +121,24 @@ test('a request that a hook of the route refused has its line too', async (t) =>
   assert.deepEqual([line['level'], line['status'], line['error'], line['endpoint'], line['attempts'], line['upstreamPath']], [levels.info, 401, '', null, 0, ''])
 })
 
+for (const [what, hook] of Object.entries<(reply: FastifyReply) => unknown>({
+  answers: (reply) => reply.code(401).send('no'),
+  throws: () => { throw Object.assign(new Error('no'), { statusCode: 401 }) }
+})) {
+  test(`a request that a hook of the whole app ${what} has its line too, before the plugin has seen it`, async (t) => {
+    const app = await start(t, { upstreams: { main: 'http://127.0.0.1:9' }, routes: [{ url: '/users/:id', upstream: 'main' }] }, {
+      before: (app) => { app.addHook('onRequest', async (_request, reply) => hook(reply)) }
+    })
+
+    assert.equal((await app.get('/users/7?token=1', { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' })).status, 401)
+    const line = await app.line()
+
+    assert.deepEqual(['level', 'route', 'upstream', 'path', 'status', 'error', 'attempts', 'trace_id'].map((name) => line[name]), [levels.info, '/users/:id', 'main', '/users/7', 401, '', 0, '4bf92f3577b34da6a3ce929d0e0e4736'])
+    assert.ok(line['durations'].total >= 0)
+    assert.equal(app.logs.filter(isAccessLine).length, 1)
+  })
+}
+
 test('stands beside the two lines of Fastify only where those are not disabled', async (t) => {
   const upstream = await origin(t, answer(200))
   for (const disableRequestLogging of [false, true]) {
@@ -142,3 +160,20 @@ test('works without a logger', async (t) => {
   assert.equal((await app.get('/x')).body, 'ok')
   assert.deepEqual(app.logs, [])
 })
+
+for (const [what, write] of Object.entries<(line: string) => unknown>({
+  throws: (line) => { if (line.includes('proxied')) throw new Error('no space left') },
+  'takes nothing any more': () => false
+})) {
+  test(`a log stream that ${what} changes nothing for clients`, async (t) => {
+    const upstream = await origin(t, answer(200, 'ok'), drip(['a', 'b'], 5), answer(200, 'ok'))
+    const app = await start(t, { routes: [{ url: '/up', upstream: upstream.url }, { url: '/down', upstream: `http://127.0.0.1:${await refusedPort()}` }] }, {
+      fastify: { logger: { level: 'debug', stream: { write } } }
+    })
+
+    const responses = [await app.get('/up'), await app.get('/up'), await app.get('/down'), await app.get('/up')]
+
+    assert.deepEqual(responses.map(({ status, aborted }) => [status, aborted]), [[200, false], [200, false], [502, false], [200, false]])
+    assert.deepEqual([responses[0]!.body, responses[1]!.body, responses[3]!.body], ['ok', 'ab', 'ok'])
+  })
+}

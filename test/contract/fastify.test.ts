@@ -217,3 +217,19 @@ test('a response that waits for others of its connection has no socket yet, its 
 
   assert.deepEqual(sockets, [[true, true], [false, true]])
 })
+
+test('the hooks of a scope are kept under a symbol of this name, those of the scopes around it among them', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  const counts: number[] = []
+  async function count (scope: object): Promise<void> {
+    const symbol = Object.getOwnPropertySymbols(scope).find(({ description }) => description === 'fastify.hooks')
+    counts.push((scope as Record<symbol, { onRequest: unknown[] }>)[symbol!]!.onRequest.length)
+  }
+
+  await app.register(count)
+  app.addHook('onRequest', async () => {})
+  await app.register(count)
+
+  assert.deepEqual(counts, [0, 1])
+})
