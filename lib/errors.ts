@@ -40,6 +40,9 @@ const table: Readonly<Record<ErrorName, Row>> = {
   http_response_content_coding:      { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_response_content_coding',  message: 'the upstream response cannot be decoded' },
   http_request_error:                { status: 400, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the request is not valid' },
   unknown_transfer_coding:           { status: 501, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the transfer coding of the request is not known' },
+  http_upgrade_failed:               { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_upgrade_failed',           message: 'the upstream did not switch protocols as it was asked to' },
+  http_request_denied:               { status: 403, side: 'client',   sent: false, proxyStatus: 'http_request_denied',           message: 'the request is not allowed' },
+  upgrade_required:                  { status: 426, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the version of the protocol is not one that is spoken here' },
   content_too_large:                 { status: 413, side: 'client',   sent: true,  proxyStatus: 'http_request_error',            message: 'the request body is too large' },
   client_body_error:                 { status: 400, side: 'client',   sent: true,  proxyStatus: 'http_request_error',            message: 'the request body could not be read' },
   client_body_timeout:               { status: 408, side: 'client',   sent: true,  proxyStatus: 'http_request_error',            message: 'the request body did not arrive in time' },
@@ -74,6 +77,9 @@ export type ErrorName =
   | 'http_response_content_coding'
   | 'http_request_error'
   | 'unknown_transfer_coding'
+  | 'http_upgrade_failed'
+  | 'http_request_denied'
+  | 'upgrade_required'
   | 'content_too_large'
   | 'client_body_error'
   | 'client_body_timeout'
@@ -86,12 +92,13 @@ export const errorNames: readonly ErrorName[] = Object.keys(table) as ErrorName[
 
 /**
  * The words of semantics 3 that share a row's label with another status. `client_body_error` answers 400 or 408 and
- * `http_request_error` 400 or 413, yet each is one label in logs and metrics.
+ * `http_request_error` 400, 413 or 426, yet each is one label in logs and metrics.
  */
 const labels: Partial<Record<ErrorName, ErrorName>> = {
   client_body_timeout: 'client_body_error',
   content_too_large: 'http_request_error',
-  unknown_transfer_coding: 'http_request_error'
+  unknown_transfer_coding: 'http_request_error',
+  upgrade_required: 'http_request_error'
 }
 
 /** Base of everything the data plane answers with, so that one `instanceof` tells ours from others'. */

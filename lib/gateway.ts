@@ -15,6 +15,7 @@ import { Forwarder } from './data-plane/forwarder.ts'
 import { closePool, createPool, observeConnections, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
 import { AnyPath } from './data-plane/route-path.ts'
+import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
 import { ConfigError, proxyError } from './errors.ts'
 
@@ -43,6 +44,7 @@ function declared (config: RouteConfig): DeclaredRoute {
       trace: behaviour.trace,
       hasTrust: behaviour.trust !== undefined,
       hasLocalEdits: behaviour.headers.response?.when !== undefined,
+      hasWebSocket: behaviour.websocket !== false,
       options: fastify
     }
   }
@@ -52,6 +54,7 @@ function declared (config: RouteConfig): DeclaredRoute {
 export class Gateway {
   readonly tools: Tools
   readonly forwarder: Forwarder
+  readonly upgrades: Upgrades = new Upgrades(this)
   readonly observers: Observer[] = []
   readonly problems: Problem[] = []
   snapshot: Snapshot | null = null
@@ -192,10 +195,12 @@ export class Gateway {
 
   /** Closes the pools: in peace while that takes no longer than it should, by force afterwards. */
   async close (): Promise<void> {
+    this.upgrades.stop()
     const pools = [...this.#pools.values()]
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<'late'>((resolve) => { timer = setTimeout(resolve, CLOSE_TIMEOUT, 'late') })
-    const closed = Promise.allSettled(pools.map(closePool)).then(() => 'closed' as const)
+    // The clients are gone by now; an upstream may still have to answer our close frame.
+    const closed = Promise.allSettled([...pools.map(closePool), this.forwarder.tunnels.closed()]).then(() => 'closed' as const)
     const outcome = await Promise.race([closed, deadline])
     clearTimeout(timer)
     if (outcome === 'late') await Promise.all(pools.map((pool) => pool.destroy()))

@@ -55,7 +55,8 @@ function setUp (app: FastifyInstance): Shared {
     metrics,
     slowest: (filter) => slowest.list(filter),
     setCanary: (route, name, change) => { gateway.setCanary(route, name, change) },
-    upstream: (name) => gateway.upstream(name)
+    upstream: (name) => gateway.upstream(name),
+    tunnels: () => [...gateway.forwarder.tunnels]
   }
   sharedOf.set(control, shared)
   app.decorate('proxy', control)
@@ -72,6 +73,7 @@ function setUp (app: FastifyInstance): Shared {
     slowest.pauses = watchPauses(settle)
     recorder.prepare(gateway.snapshot!, Date.now() / 1000)
     watchArrivals(app.server, gateway.urls)
+    gateway.upgrades.attend(app)
   })
   app.addHook('preClose', async () => { gateway.drain() })
   app.addHook('onClose', async () => { unwatchPauses(settle); await gateway.close(); metrics.close() })

@@ -226,6 +226,7 @@ const checked: Record<string, OptionSchema> = {
   PoolOptions: poolSchema,
   TlsOptions: properties(poolSchema)['tls']!,
   CanaryOptions: canarySchema,
+  WebSocketOptions: properties(routeSchema)['websocket']!,
   TimeoutOptions: properties(routeSchema)['timeouts']!,
   BodyOptions: properties(routeSchema)['body']!,
   CookieOptions: properties(routeSchema)['cookies']!,

@@ -1,6 +1,6 @@
 import type { RouteOptions } from './options.ts'
 import type { ProxyMetrics } from './metrics.ts'
-import type { Snapshot, Upstream } from './model.ts'
+import type { Snapshot, TunnelInfo, Upstream } from './model.ts'
 import type { SlowExchange, SlowQuery } from './slowest.ts'
 
 /** One thing wrong with the options. */
@@ -33,4 +33,6 @@ export interface ProxyControl {
   slowest (filter?: SlowQuery): SlowExchange[]
   /** An upstream by its name; undefined if there is none. */
   upstream (name: string): Upstream | undefined
+  /** The tunnels that are open: WebSocket connections, in the order in which they were opened. */
+  tunnels (): readonly TunnelInfo[]
 }

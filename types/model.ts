@@ -11,6 +11,7 @@ import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
  * gateway.snapshot                   gateway, when it is built                     entry, once per exchange
  * upstream.state                     gateway; later availability and drain         forwarder, once per attempt
  * endpoint.active                    attempt                                       balancers, drain
+ * endpoint.tunnels                   tunnel                                        forwarder, stats
  * endpoint.health, .ejectedUntil     later: health monitor, ejector                availability
  * endpoint.breaker                   later: breaker                                availability
  * upstream.refresh                   gateway, when it is built                     breaker
@@ -56,6 +57,17 @@ export interface Route {
   readonly rewrite: RewritePlan | null
   /** Our name in Via and Proxy-Status. */
   readonly pseudonym: string
+  /** null where a WebSocket handshake is a request like any other. */
+  readonly websocket: WebSocketPolicy | null
+}
+
+export interface WebSocketPolicy {
+  /** Whether the raw path is one of this route's. */
+  owns (path: string): boolean
+  /** null: every origin. */
+  readonly isAllowed: ((origin: string | undefined) => boolean) | null
+  /** Milliseconds; Infinity means off. */
+  readonly idleTimeout: number
 }
 
 /** What `body.rewrite` and `body.rewriteJson` come to. At least one of `whole` and `stream` is there. */
@@ -120,6 +132,8 @@ export interface Endpoint {
   readonly pool: Dispatcher
   /** Exchanges under way, from the choice of this endpoint to the last byte. */
   active: number
+  /** Those of them that are tunnels. */
+  tunnels: number
   health: 'unknown' | 'healthy' | 'unhealthy'
   /** On the clock of `performance.now()`; 0 when it is not ejected. */
   ejectedUntil: number
@@ -181,9 +195,23 @@ export interface Exchange {
   readonly isReplayable: boolean
   /** Path and query sent upstream; '' until they are known. */
   readonly upstreamPath: string
-  /** Body bytes. */
+  /** Body bytes; after a switch of protocols those of the tunnel. */
   readonly bytesIn: number
   readonly bytesOut: number
+  /** What the exchange has become once the upstream switched protocols; null for every other. */
+  readonly tunnel: TunnelInfo | null
+}
+
+/** Bytes in both directions after an upgrade. */
+export interface TunnelInfo {
+  readonly exchange: Exchange
+  readonly endpoint: Endpoint
+  /** Milliseconds on the clock of `performance.now()`; 0 until the first byte may pass. */
+  readonly startedAt: number
+  /** 0 while it is open. */
+  readonly endedAt: number
+  /** Who ended it; null while nobody has. */
+  readonly closedBy: 'client' | 'upstream' | 'idle' | 'shutdown' | null
 }
 
 /** One try on one endpoint. Settled exactly once. */
@@ -212,7 +240,7 @@ export interface Attempt {
 }
 
 /** Where in an exchange something failed. */
-export type Phase = 'select' | 'connect' | 'requestHeaders' | 'requestBody' | 'responseHeaders' | 'responseBody' | 'responseRewrite'
+export type Phase = 'select' | 'connect' | 'requestHeaders' | 'requestBody' | 'responseHeaders' | 'responseBody' | 'responseRewrite' | 'upgrade'
 
 /** A row of the error table, met. */
 export interface ProxyErrorLike extends Error {

@@ -187,6 +187,12 @@ export interface RouteBehaviour {
    * @default 200
    */
   slow?: number
+  /**
+   * Whether WebSocket handshakes (RFC 6455) are forwarded: hooks run as for any request, and once the upstream has switched
+   * protocols the bytes pass in both directions as they are. Without it, a handshake is an ordinary GET.
+   * @default false
+   */
+  websocket?: boolean | WebSocketOptions
 }
 
 export interface BodyOptions {
@@ -270,6 +276,20 @@ export interface CookieOptions {
   secure?: boolean
   /** Sets `SameSite` on every cookie, or removes it. `none` asks for `secure: true`, without which browsers drop the cookie. */
   sameSite?: 'strict' | 'lax' | 'none' | false
+}
+
+export interface WebSocketOptions {
+  /**
+   * Values of `Origin` that may connect, compared exactly, or a function. Others are answered with 403 (`http_request_denied`), those
+   * that send none too; a function is called with `undefined` for them.
+   * @default every origin; the upstream gets `Origin` and may decide
+   */
+  allowedOrigins?: string[] | ((origin: string | undefined) => boolean)
+  /**
+   * Milliseconds without a byte in either direction, after which a tunnel is closed (close code 1001). 0 disables.
+   * @default 100000
+   */
+  idleTimeout?: number
 }
 
 export interface TimeoutOptions {
@@ -368,7 +388,7 @@ export interface ResponseHead {
 }
 
 /** What `reply.proxy()` takes beside the upstream. */
-export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'body'> {
+export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'body' | 'websocket'> {
   /**
    * Path and query sent upstream; held to the path policy like any other.
    * @default those of the request

@@ -1,4 +1,4 @@
-import type { Canary, Endpoint, PathRewrite, Route, Upstream } from '../../types/model.ts'
+import type { Canary, Endpoint, PathRewrite, Route, Upstream, WebSocketPolicy } from '../../types/model.ts'
 import type { Problem } from '../../types/control.ts'
 import type { Observer, Tools } from '../../types/policy.ts'
 import type { TimeoutOptions } from '../../types/options.ts'
@@ -7,13 +7,13 @@ import { createBalancer, learnerOf } from '../data-plane/balancer/index.ts'
 import { readCookie } from '../data-plane/cookie.ts'
 import type { PoolConfig } from '../data-plane/pool/index.ts'
 import { rewritePlan } from '../data-plane/rewrite/index.ts'
-import { PathFunction, PathTemplate, ReplacePrefix, SamePath } from '../data-plane/route-path.ts'
+import { PathFunction, PathTemplate, ReplacePrefix, RoutePath, SamePath } from '../data-plane/route-path.ts'
 import { localResponseTransforms, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
 import type { PrefixPair } from '../data-plane/transform/location.ts'
 import { ProxyCanary } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
-import type { CanaryConfig, RouteConfig, UpstreamConfig } from './normalize.ts'
+import type { CanaryConfig, RouteConfig, UpstreamConfig, WebSocketConfig } from './normalize.ts'
 import { join } from './validate.ts'
 
 /** What building needs of the gateway that it builds for. */
@@ -75,7 +75,8 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     responseLimit: behaviour.body.responseLimit ?? Infinity,
     slow: behaviour.slow,
     rewrite: rewritePlan(behaviour.body),
-    pseudonym: behaviour.via === false ? 'sluice' : behaviour.via
+    pseudonym: behaviour.via === false ? 'sluice' : behaviour.via,
+    websocket: buildWebSocket(url, behaviour.websocket)
   })
 }
 
@@ -83,6 +84,23 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
 function requestLimit (own: number | undefined, bodyLimit: unknown): number {
   const limit = Math.min(own ?? Infinity, typeof bodyLimit === 'number' ? bodyLimit : Infinity)
   return limit === Infinity ? 0 : limit
+}
+
+function buildWebSocket (url: string, config: false | undefined | WebSocketConfig): WebSocketPolicy | null {
+  // undefined for a reply.proxy, which comes after the handshake.
+  if (config === false || config === undefined) return null
+  const shape = new RoutePath(url)
+  const { allowedOrigins, idleTimeout } = config
+  return Object.freeze({
+    owns: (path: string) => shape.match(path) !== -1,
+    isAllowed: Array.isArray(allowedOrigins) ? isOneOf(allowedOrigins) : allowedOrigins ?? null,
+    idleTimeout: idleTimeout === 0 ? Infinity : idleTimeout
+  })
+}
+
+function isOneOf (allowed: readonly string[]): (origin: string | undefined) => boolean {
+  const origins = new Set<string | undefined>(allowed)
+  return (origin) => origins.has(origin)
 }
 
 interface BuiltPath {

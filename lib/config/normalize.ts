@@ -1,7 +1,7 @@
 import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
 import { type BalancerConfig, isBalancer } from '../data-plane/balancer/index.ts'
-import type { BodyOptions, BodyRewriteOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions } from '../../types/options.ts'
+import type { BodyOptions, BodyRewriteOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions, WebSocketOptions } from '../../types/options.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
 import { checkUpstream } from './upstream-policies.ts'
 import { isUrl, join, unknownKey, validate } from './validate.ts'
@@ -24,7 +24,7 @@ export interface UpstreamConfig {
 export type CanaryConfig = CanaryOptions & Required<Pick<CanaryOptions, 'weight' | 'onEmpty' | 'fallback'>>
 
 /** A route's behaviour with every default in place. */
-export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canaries' | 'timeouts' | 'headers' | 'body'> {
+export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canaries' | 'timeouts' | 'headers' | 'body' | 'websocket'> {
   readonly canaries: readonly CanaryConfig[]
   readonly headers: { readonly request?: HeaderEdits, readonly response?: ResponseHeaderEdits }
   readonly timeouts: Required<TimeoutOptions>
@@ -37,7 +37,10 @@ export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canari
   readonly encodedSlashes: 'forward' | 'reject'
   readonly expose: boolean
   readonly slow: number
+  readonly websocket: false | WebSocketConfig
 }
+
+export type WebSocketConfig = WebSocketOptions & Required<Pick<WebSocketOptions, 'idleTimeout'>>
 
 export interface RouteConfig {
   readonly url: string
@@ -165,6 +168,7 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
   }
   const merged = merge(copyOptions(defaults) as Plain, own)
   expandRewrite(merged)
+  settleWebSocket(own, merged, where, problems)
   if (!validate(schema, merged, where, problems)) return null
 
   const { url, method, upstream, rewritePrefix, ...behaviour } = merged
@@ -178,6 +182,16 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
     fastify,
     where
   })
+}
+
+/** `true` is an object with nothing in it; and a handshake is a GET (RFC 6455 4.1). */
+function settleWebSocket (own: Plain, merged: Plain, where: string, problems: Problem[]): void {
+  if (merged['websocket'] === true) merged['websocket'] = {}
+  const { method } = own
+  if (method === undefined || !isPlain(merged['websocket']) || [method].flat().some((name) => String(name).toUpperCase() === 'GET')) return
+  // What `defaults` say is for those routes that can.
+  if ('websocket' in own) problems.push({ path: join(where, 'websocket'), message: 'needs a route that takes GET; add it to `method`' })
+  merged['websocket'] = false
 }
 
 /** The rest of a route after `validate` has filled in the defaults. */

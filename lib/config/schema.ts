@@ -125,7 +125,19 @@ const behaviour = {
   trust: { kind: ['function'] },
   encodedSlashes: { kind: ['string'], enum: ['forward', 'reject'], default: 'forward' },
   expose: { kind: ['boolean'], default: false },
-  slow: { ...milliseconds, default: 200 }
+  slow: { ...milliseconds, default: 200 },
+  websocket: { kind: ['boolean', 'object'], default: false, ...websocketObject() }
+}
+
+/** Looked at only where an object was given. */
+function websocketObject (): OptionSchema {
+  return {
+    additionalProperties: false,
+    properties: {
+      allowedOrigins: { kind: ['strings', 'function'] },
+      idleTimeout: { ...milliseconds, default: 100_000 }
+    }
+  }
 }
 
 /** Via pseudonyms are tokens (RFC 9110 7.6.3); JSON Schema's `pattern` passes over `false`. */
@@ -164,7 +176,9 @@ export const oneLineSchema: OptionSchema = {
 /** Defaults are filled in on routes, after the registration's own; here they must not be. */
 export const defaultsSchema: OptionSchema = { type: 'object', additionalProperties: false, properties: withoutDefaults(behaviour) as OptionSchema }
 
-export const replySchema: OptionSchema = { type: 'object', additionalProperties: false, properties: behaviour }
+/** All but what a request has to be before its route runs. */
+const { websocket, ...replyBehaviour } = behaviour
+export const replySchema: OptionSchema = { type: 'object', additionalProperties: false, properties: replyBehaviour }
 
 /** Fastify's own register options; with a plugin that has no scope of its own it leaves them to the plugin. */
 export const registerKeys: readonly string[] = ['logLevel', 'logSerializers']

@@ -1,11 +1,10 @@
 import type { Payload } from '../model/exchange.ts'
 import type { Silence } from './pool/connection.ts'
 import type { ProxyAttempt } from './attempt.ts'
-import type { Deadlines } from './timeouts.ts'
+import type { TunnelOwner } from './upgrade/tunnel.ts'
 
 /** Whoever began an attempt, and goes on from it. */
-export interface AttemptOwner {
-  readonly deadlines: Deadlines
+export interface AttemptOwner extends TunnelOwner {
   readonly tracing: Silence | null
   /** The head is there, and the body whole, or as a stream. */
   answered (attempt: ProxyAttempt, headers: Record<string, string | string[]>, payload: Payload): void

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Attempt, Endpoint, Phase, ProxyErrorLike } from '../../types/model.ts'
+import type { Attempt, Endpoint, ProxyErrorLike } from '../../types/model.ts'
 import type { Payload, ProxyExchange } from '../model/exchange.ts'
 import type { Carried, Connection, Silence } from './pool/connection.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
@@ -9,9 +10,12 @@ import { copyResponseHeaders, nominatedBy, restoreLength } from './transform/hop
 import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
 import { isHttp2 } from './http2-reply.ts'
 import { relayInformational } from './informational.ts'
+import { phaseOf } from './blame.ts'
 import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { relayTrailers, withSums } from './trailers.ts'
+import { switchProtocols } from './upgrade/switch.ts'
+import type { Tunnel } from './upgrade/tunnel.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** Bytes of a body that are kept to go out in one piece; two full reads of a socket. */
@@ -52,6 +56,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   #headers: Record<string, string | string[]> | null = null
   #chunks: Buffer[] | null = null
   #body: ResponseBody | null = null
+  tunnel: Tunnel | null = null
 
   constructor (exchange: ProxyExchange, endpoint: Endpoint, number: number, startedAt: number, owner: AttemptOwner) {
     super('SLUICE_ATTEMPT')
@@ -73,8 +78,6 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   get isPaused (): boolean {
     return this.#isPaused
   }
-
-  // What undici calls, in this order ───────────────────────────────────────
 
   onConnect (): void {
     // Given up while it waited for a connection. Throwing takes it off undici's queue and leaves the connection to the next.
@@ -126,6 +129,14 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     return true
   }
 
+  /** 101: the connection is no longer undici's. */
+  onUpgrade (statusCode: number, raw: Buffer[], socket: Duplex): void {
+    this.headAt = performance.now()
+    this.statusCode = statusCode
+    this.#headers = switchProtocols(this, raw, socket, this.#owner)
+    this.#handOverWhole()
+  }
+
   onData (chunk: Buffer): boolean {
     const { exchange } = this
     exchange.bytesOut += chunk.length
@@ -165,10 +176,8 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     }
     // When it is the request's body that failed, undici is about to abort; see CountingClient.cut.
     this.#cut()
-    this.#settle(toProxyError(cause, this.#phase()))
+    this.#settle(toProxyError(cause, phaseOf(this)))
   }
-
-  // What we call ───────────────────────────────────────────────────────────
 
   /** Gives up: the upstream's connection is closed at once, and the owner goes on from `error`. */
   abandon (error: ProxyErrorLike): void {
@@ -180,8 +189,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   /** Ends the body as if it were whole; only for streams whose readers come again (server-sent events). */
   finishEarly (): void {
     if (this.#isOver) return
-    this.#end(null)
-    this.#cut()
+    this.dropped()
     this.#body?.finish()
   }
 
@@ -284,13 +292,8 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
 
   /** Closes the connection, if it has one already. */
   #cut (): void {
-    if (this.sentAt !== 0) this.client!.cut()
-  }
-
-  #phase (): Phase {
-    if (this.sentAt === 0) return 'connect'
-    if (this.headAt !== 0) return 'responseBody'
-    return this.exchange.phase === 'requestBody' ? 'requestBody' : 'responseHeaders'
+    if (this.tunnel !== null) this.tunnel.cut()
+    else if (this.sentAt !== 0) this.client!.cut()
   }
 }
 

@@ -91,7 +91,7 @@ function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
 }
 
 /** The route's handler, after auth: chooses the side, settles the path, and forwards. */
-export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: Forward): void {
+export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: Forward, upgrade: 'websocket' | null = null): void {
   const { request, reply, route } = exchange
   try {
     if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
@@ -101,7 +101,7 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: F
     if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools.random)
     const path = rewritePath(exchange)
     const body = takeBody(gate.forwarder, exchange)
-    exchange.outgoing = { method: exchange.override?.method ?? request.method, path, headers: {}, body, servername: null, reset: false }
+    exchange.outgoing = { method: exchange.override?.method ?? request.method, path, headers: {}, body, servername: null, reset: upgrade !== null, upgrade }
     if (exchange.totalDue !== Infinity) gate.forwarder.deadlines.arm(exchange)
   } catch (error) {
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))

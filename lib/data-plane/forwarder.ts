@@ -6,7 +6,7 @@ import type { RetryPolicy, Tools } from '../../types/policy.ts'
 import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { ProxyAttempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
-import { bodyFault, overdue } from './blame.ts'
+import { bodyFault, isCrowded, overdue } from './blame.ts'
 import { isEventStream } from './content.ts'
 import { appendProxyStatus, cutOff, endWithError } from './failure.ts'
 import { fitReply, isHttp2 } from './http2-reply.ts'
@@ -18,6 +18,7 @@ import { Deadlines } from './timeouts.ts'
 import { copyRequestHeaders } from './transform/hop-by-hop.ts'
 import { dropSecrets } from './transform/credentials.ts'
 import { writeTrace } from './transform/trace-context.ts'
+import { Tunnels } from './upgrade/tunnels.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** What an OpenTelemetry SDK wants of every attempt; see observe/tracing.ts. */
@@ -51,6 +52,7 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
   #isClosing = false
   /** Streams without an end of their own, which would hold up a shutdown for ever. */
   readonly #eventStreams = new Set<ProxyAttempt>()
+  readonly tunnels: Tunnels = new Tunnels()
 
   constructor (retry: RetryPolicy, tools: Tools) {
     this.#retry = retry
@@ -101,7 +103,7 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
     if (exchange.last === null) exchange.attemptedAt = startedAt
     exchange.last = attempt
     exchange.phase = 'connect'
-    const isQueued = endpoint.active > endpoint.connections
+    const isQueued = isCrowded(endpoint)
     exchange.phaseDue = startedAt + (isQueued ? QUEUE_TIMEOUT : endpoint.connectTimeout + CONNECT_GRACE)
     exchange.attemptDue = startedAt + exchange.route.timeouts.attempt
     this.deadlines.arm(exchange)
@@ -250,14 +252,20 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
   drain (): void {
     this.#isClosing = true
     for (const attempt of [...this.#eventStreams]) attempt.finishEarly()
+    for (const tunnel of [...this.tunnels]) tunnel.close('shutdown')
   }
 
   close (): void {
+    for (const tunnel of this.tunnels) tunnel.cut()
     this.deadlines.close()
   }
 
   #expire (exchange: ProxyExchange, now: number): void {
     const attempt = exchange.last as ProxyAttempt | null
+    if (attempt !== null && attempt.tunnel !== null) {
+      attempt.tunnel.expire()
+      return
+    }
     const name = exchange.totalDue <= now ? 'request_timeout' : exchange.attemptDue <= now ? 'http_response_timeout' : overdue(exchange, attempt)
     if (name === 'client_write_timeout' && !hasStopped(exchange, this.deadlines, now)) return
     const error = proxyError(name, exchange.phase)

@@ -11,17 +11,19 @@ const LIMIT = 64
  * response has the connection to itself: behind an earlier one of a pipeline it is left out, which is always allowed. HTTP/1.0
  * knows no 1xx.
  * @param count how many this is of its request
- * @throws ProxyError `http_protocol_error` for one too many, or none at all
+ * @throws ProxyError `http_protocol_error` for one too many, or none at all; `http_upgrade_failed` for a 101, since one that means it
+ * does not come by here
  */
 export function relayInformational (statusCode: number, count: number, raw: readonly Buffer[], response: ServerResponse): void {
   // undici takes any three digits; 099 is no interim answer, and no client could read it as one.
   if (statusCode < 100 || count > LIMIT) throw proxyError('http_protocol_error', 'responseHeaders')
+  if (statusCode === 101) throw proxyError('http_upgrade_failed', 'upgrade')
   if (isHttp2(response)) {
     relayOverHttp2(statusCode, raw, response)
     return
   }
   const { socket, req } = response
-  if (statusCode === 101 || socket === null || response.headersSent || !socket.writable || req.httpVersion !== '1.1') return
+  if (socket === null || response.headersSent || !socket.writable || req.httpVersion !== '1.1') return
   const headers = copyResponseHeaders(raw)
   let head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}\r\n`
   for (const name in headers) {
@@ -34,7 +36,7 @@ export function relayInformational (statusCode: number, count: number, raw: read
 /** HTTP/2 has no 101 (RFC 9113 8.6), and Node has answered an Expect with 100 by itself. */
 function relayOverHttp2 (statusCode: number, raw: readonly Buffer[], response: ServerResponse): void {
   const stream = streamOf(response)
-  if (statusCode <= 101 || response.headersSent || stream.closed || stream.destroyed) return
+  if (statusCode === 100 || response.headersSent || stream.closed || stream.destroyed) return
   const headers = copyResponseHeaders(raw)
   delete headers['content-length']
   fitToHttp2(headers)

@@ -1,10 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, preHandlerHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
 import { ProxyExchange } from '../model/exchange.ts'
 import { editLocalHead } from './local-edits.ts'
-import { forwardExchange, type Gate, openExchange } from './entry.ts'
+import { forwardExchange, openExchange } from './entry.ts'
 import type { Forward } from './reply-from.ts'
 import { isSilent, traceLoggerFactory } from './request-log.ts'
 import { hasEarlierHooks, reportUnopened } from './unopened.ts'
+import { upgradeHook, type UpgradeGate } from './upgrade/entry.ts'
 
 /** What a declared route is to Fastify. */
 export interface Declaration {
@@ -18,6 +19,7 @@ export interface Declaration {
   readonly hasTrust: boolean
   /** Whether responses that no upstream made are edited too. */
   readonly hasLocalEdits: boolean
+  readonly hasWebSocket: boolean
   /** Fastify's own route options, as the user wrote them. */
   readonly options: Readonly<Record<string, unknown>>
 }
@@ -25,7 +27,7 @@ export interface Declaration {
 type Hooks<T> = T | T[] | undefined
 
 /** Declares one Fastify route. Everything that is decided here costs no request anything. */
-export function declareFastifyRoute (scope: FastifyInstance, gate: Gate, forward: Forward, declaration: Declaration): void {
+export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, forward: Forward, declaration: Declaration): void {
   const { id, options } = declaration
   const methods = methodsOf(scope, declaration)
   if (methods.length === 0) return
@@ -74,6 +76,9 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: Gate, forward
   }
   if (declaration.hasLocalEdits) {
     route['onSend'] = [editLocalResponse, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
+  }
+  if (declaration.hasWebSocket) {
+    route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), upgradeHook(gate, forward)]
   }
   if (declaration.trace !== false && !declaration.hasTrust && !isSilent(scope.log)) {
     const inner = (options['childLoggerFactory'] ?? scope.childLoggerFactory) as FastifyInstance['childLoggerFactory']

@@ -20,6 +20,7 @@ export class ProxyEndpoint implements Endpoint {
   readonly connectTimeout: number
   readonly pool: Dispatcher
   active = 0
+  tunnels = 0
   health: Endpoint['health'] = 'unknown'
   ejectedUntil = 0
   breaker: Endpoint['breaker'] = 'closed'

@@ -1,13 +1,23 @@
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Attempt, Canary, CanaryReason, Endpoint, Exchange, Phase, ProxyErrorLike, Route, Upstream } from '../../types/model.ts'
+import type { Attempt, Canary, CanaryReason, Endpoint, Exchange, Phase, ProxyErrorLike, Route, TunnelInfo, Upstream } from '../../types/model.ts'
 import type { RequestHead } from '../../types/options.ts'
 
 /** What undici is given, once per attempt; users see it as the request head. */
 export interface Outgoing extends RequestHead {
   readonly body: Readable | Buffer | null
   servername: string | null
-  readonly reset: false
+  /** Whether undici closes the connection after this request, whatever the upstream says. */
+  readonly reset: boolean
+  /** A constant of ours, never a client's (CVE-2026-1527); null for none. */
+  readonly upgrade: 'websocket' | null
+}
+
+/** What an exchange needs of its tunnel; see data-plane/upgrade/tunnel.ts. */
+export interface ProxyTunnel extends TunnelInfo {
+  begin (client: Socket, head: Buffer): void
+  cut (): void
 }
 
 /** What the body of a response may be by the time its head is sent. */
@@ -99,6 +109,7 @@ export class ProxyExchange implements Exchange {
   phase: Phase = 'select'
   bytesIn = 0
   bytesOut = 0
+  tunnel: ProxyTunnel | null = null
 
   // Deadlines, on the clock of performance.now(); Infinity is none. See data-plane/timeouts.ts.
   totalDue: number = Infinity

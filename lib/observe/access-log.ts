@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Exchange } from '../../types/model.ts'
+import type { Exchange, TunnelInfo } from '../../types/model.ts'
 import type { Observer } from '../../types/policy.ts'
 import { LazyLogger } from '../model/lazy-logger.ts'
 import { accessFields, printAccessFields } from './access-fields.ts'
@@ -16,7 +16,7 @@ export class AccessLog implements Observer {
 
   onExchange (exchange: Exchange): void {
     try {
-      if (exchange.error !== null || !this.#print(exchange)) write(exchange)
+      if (exchange.error !== null || exchange.tunnel !== null || !this.#print(exchange)) write(exchange)
     } catch {
       // The app's stream, or a serializer of its own. There is nowhere left to say so, and the client has its answer: this runs
       // behind the response, where what is thrown would end the process.
@@ -44,10 +44,18 @@ export class AccessLog implements Observer {
 function write (exchange: Exchange): void {
   const { log } = exchange.request
   const { error } = exchange
-  if (error === null) log.info(accessFields(exchange), 'proxied')
+  if (exchange.tunnel !== null && exchange.tunnel.startedAt !== 0) log[error === null ? 'info' : 'warn'](tunnelLine(exchange, exchange.tunnel), 'proxied')
+  else if (error === null) log.info(accessFields(exchange), 'proxied')
   else if (exchange.isAborted) log.debug(failedLine(exchange), 'proxied')
   else if (error.side === 'client') log.info(failedLine(exchange), 'proxied')
   else log.warn(failedLine(exchange), 'proxied')
+}
+
+/** A tunnel's line comes when it is closed. */
+function tunnelLine (exchange: Exchange, tunnel: TunnelInfo): object {
+  const fields = (exchange.error === null ? accessFields(exchange) : failedLine(exchange)) as { durations: object }
+  const open = Math.round((tunnel.endedAt - tunnel.startedAt) * 100) / 100
+  return { ...fields, closedBy: tunnel.closedBy, durations: { ...fields.durations, tunnel: open } }
 }
 
 function failedLine (exchange: Exchange): object {

@@ -80,6 +80,7 @@ export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route
     responseLimit: Infinity,
     rewrite: null,
     pseudonym: 'sluice',
+    websocket: null,
     ...fields
   }
 }

@@ -19,6 +19,8 @@ export interface Connection {
   endWith?: (trailers: string) => void
   /** Gives the request up. */
   cut (): void
+  /** Lets go of what has become a tunnel; only a connection of HTTP/1 can. */
+  release? (): void
   /** Closes all connections of the pool that carry nothing: where one was stale, those beside it are no better. */
   cutIdle (): void
 }

@@ -83,6 +83,12 @@ export class CountingClient extends Client implements Connection {
     this.#socket?.destroy(new errors.SocketError('given up'))
   }
 
+  /** The present connection has become somebody else's: it is not to be closed with what this client carries. */
+  release (): void {
+    this.#socket = null
+    this.#connected.delete(this)
+  }
+
   /** Closes all connections of the pool that carry nothing: where one was stale, those beside it are no better. */
   cutIdle (): void {
     for (const client of this.#connected) {
@@ -103,6 +109,9 @@ export class CountingClient extends Client implements Connection {
     // HTTP/2 has frames, in which none of this can happen.
     this.#sieve = (socket as TLSSocket).alpnProtocol === 'h2' ? null : new HeadSieve(socket)
     this.#connected.add(this)
-    socket.once('close', () => { this.#connected.delete(this) })
+    socket.once('close', () => {
+      // A connection that became a tunnel outlives those after it.
+      if (this.#socket === socket) this.#connected.delete(this)
+    })
   }
 }

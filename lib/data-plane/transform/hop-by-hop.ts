@@ -93,6 +93,15 @@ function checkCoding (codings: string): void {
   }
 }
 
+/** The protocols that a response names in Upgrade. */
+export function upgradeOf (raw: readonly Buffer[]): string {
+  const values: string[] = []
+  for (let index = 0; index < raw.length; index += 2) {
+    if (fieldName(raw[index]!) === 'upgrade') values.push(raw[index + 1]!.toString('latin1'))
+  }
+  return values.join(', ')
+}
+
 function dropNominated (headers: Headers, connection: string | string[] | undefined): void {
   if (connection === undefined || isCommon(connection)) return
   for (const token of String(connection).toLowerCase().split(',')) {

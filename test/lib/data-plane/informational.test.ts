@@ -39,7 +39,6 @@ for (const [statusCode, headers, written] of relayed) {
 }
 
 const leftOut: readonly (readonly [why: string, statusCode: number, fields: Fields])[] = [
-  ['101, which nobody asked for', 101, {}],
   ['what comes behind an earlier response of a pipeline', 103, { socket: null }],
   ['what comes after the head', 103, { headersSent: true }],
   ['what the client has left before', 103, { socket: { writable: false } }],
@@ -58,6 +57,10 @@ test('takes 64 of them for one request and no more', () => {
   for (const fields of [{}, { httpVersion: '1.0' }]) {
     assert.throws(() => relay(103, [], fields, 65), (error) => error instanceof ProxyError && error.error === 'http_protocol_error')
   }
+})
+
+test('takes a 101 that names no protocol for a failure: nobody knows what comes behind it', () => {
+  assert.throws(() => relay(101, ['link', '</a>']), (error) => error instanceof ProxyError && error.error === 'http_upgrade_failed')
 })
 
 test('takes a status below 100 for no answer at all', () => {

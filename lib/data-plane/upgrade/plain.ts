@@ -1,0 +1,32 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** What asks for an upgrade, and nothing else (RFC 9113 3.1 for the last). */
+const asking = new Set(['upgrade', 'http2-settings'])
+
+/**
+ * Gives a request that asked for an upgrade back to Node's server, without the asking: with its body and all that follows on the
+ * connection, neither of which Node reads of an upgrade. Where Node declines one by itself (no listener, or `shouldUpgradeCallback` of
+ * 24.9 on), it loses the requests that came behind it in the same read; this does not.
+ */
+export function servePlain (server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  socket.unshift(Buffer.concat([Buffer.from(plainHead(request), 'latin1'), head]))
+  // "This event can also be explicitly emitted by users to inject connections" (node:http); node:https has it for those behind TLS.
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
+}
+
+export function plainHead ({ method, url, httpVersion, rawHeaders }: Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>): string {
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    let value = rawHeaders[index + 1]!
+    const lowerCased = name.toLowerCase()
+    if (asking.has(lowerCased)) continue
+    if (lowerCased === 'connection') {
+      value = value.split(',').map((token) => token.trim()).filter((token) => !asking.has(token.toLowerCase())).join(', ')
+      if (value === '') continue
+    }
+    text += `${name}: ${value}\r\n`
+  }
+  return `${text}\r\n`
+}

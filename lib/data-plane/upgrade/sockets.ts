@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/*
+ * What Node keeps on a socket of its HTTP server, and does not tell: held by test/contract/node-upgrade.test.ts.
+ */
+
+interface HttpSocket extends Socket { _httpMessage?: ServerResponse | null }
+
+/** The response that is being written to a socket. */
+export function responseOf (socket: Socket): ServerResponse | null {
+  return (socket as HttpSocket)._httpMessage ?? null
+}
+
+export function hasSocket (response: ServerResponse): boolean {
+  return response.socket !== null
+}
+
+const events = ['error', 'close', 'data', 'end', 'readable', 'timeout'] as const
+
+/** What changes when somebody else takes an upgrade in hand: a mark on the request, a response, a listener, an answer. */
+export function traces (request: IncomingMessage, socket: Socket): string {
+  const counts = events.map((event) => socket.listenerCount(event))
+  return [Reflect.ownKeys(request).length, responseOf(socket) === null, socket.bytesWritten, ...counts].join()
+}
+
+/**
+ * Waits for the answers to requests that came before on the same connection (CVE-2026-130647: a response cannot be put on a socket
+ * that has one). Node has left that socket with the upgrade, so its 'drain' has to be passed on.
+ */
+export function whenFree (socket: Socket, act: () => void): void {
+  const response = responseOf(socket)
+  if (response === null) {
+    act()
+    return
+  }
+  function onDrain (): void {
+    response!.emit('drain')
+  }
+  socket.on('drain', onDrain)
+  response.once('close', () => {
+    socket.removeListener('drain', onDrain)
+    if (!socket.destroyed && socket.writable) whenFree(socket, act)
+  })
+}
