@@ -61,29 +61,3 @@ function pathOf (target: string): string {
   const question = target.indexOf('?')
   return question === -1 ? target : target.slice(0, question)
 }
-
-/**
- * The JSON of `accessFields` where nothing failed, without its braces: written out, since a generic printer takes three times as long. A
- * test compares the two.
- */
-export function printAccessFields (exchange: Exchange): string {
-  const { request, last } = exchange
-  return `"route":${quoted(exchange.route.id)},"upstream":${quoted(exchange.upstream.name)},` +
-    `"endpoint":${last === null ? 'null' : quoted(last.endpoint.origin)},"variant":${quoted(exchange.variant)},` +
-    `"method":${quoted(request.method)},"path":${quoted(pathOf(request.raw.url!))},"upstreamPath":${quoted(pathOf(exchange.upstreamPath))},` +
-    `"status":${exchange.reply.statusCode},"error":"","flags":"","attempts":${exchange.attempts},"reusedSocket":${last !== null && last.reused},` +
-    `"bytesIn":${exchange.bytesIn},"bytesOut":${exchange.bytesOut},"protocol":${quoted(request.raw.httpVersion)},"durations":${printDurations(exchange)}`
-}
-
-function printDurations (exchange: Exchange): string {
-  const { total, queue, connect, requestBody, ttfb, responseBody } = durations(exchange)
-  return `{"total":${total},"queue":${queue},"connect":${connect},"requestBody":${requestBody},"ttfb":${ttfb},"responseBody":${responseBody}}`
-}
-
-/** What JSON leaves as it is: nearly every value there is. */
-const plain = /^[ !#-[\]-~]*$/
-
-/** A string as JSON has it. */
-export function quoted (text: string): string {
-  return plain.test(text) ? `"${text}"` : JSON.stringify(text)
-}

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Exchange, TunnelInfo } from '../../types/model.ts'
 import type { Observer } from '../../types/policy.ts'
 import { LazyLogger } from '../model/lazy-logger.ts'
-import { accessFields, printAccessFields } from './access-fields.ts'
+import { accessFields } from './access-fields.ts'
 import { LineWriter } from './line-writer.ts'
 
 /**
@@ -32,12 +32,13 @@ export class AccessLog implements Observer {
   #print (exchange: Exchange): boolean {
     const log: unknown = exchange.request.log
     if (!(log instanceof LazyLogger) || !log.isUnused) return false
+    const fields = accessFields(exchange)
     if (log.parent !== this.#parent) {
       this.flush()
       this.#parent = log.parent
-      this.#writer = LineWriter.create(log.parent, accessFields(exchange))
+      this.#writer = LineWriter.create(log.parent, fields)
     }
-    return this.#writer !== null && this.#writer.write(log.requestBindings, printAccessFields(exchange))
+    return this.#writer !== null && this.#writer.write(log.requestBindings, fields)
   }
 }
 

@@ -1,6 +1,5 @@
 import { hasSubscribers } from 'node:diagnostics_channel'
 import type { FastifyBaseLogger } from 'fastify'
-import { quoted } from './access-fields.ts'
 
 interface Stream {
   write: (text: string) => unknown
@@ -52,14 +51,11 @@ export class LineWriter {
     if (frame === null) return null
     const writer = new LineWriter(log, stream, frame[1]!, frame[2]!)
     const time = printed.slice(frame[1]!.length, frame[1]!.length + 13)
-    return writer.#line(time, bindings, JSON.stringify(sample).slice(1, -1)) === printed ? writer : null
+    return writer.#line(time, bindings, sample) === printed ? writer : null
   }
 
-  /**
-   * @param fields their JSON, without its braces
-   * @returns whether it is printed; if not, the logger has to be asked
-   */
-  write (bindings: Readonly<Record<string, unknown>>, fields: string): boolean {
+  /** @returns whether it is printed; if not, the logger has to be asked */
+  write (bindings: object, fields: object): boolean {
     if (!this.#isAsked()) return false
     if (this.#lines === '') setImmediate(this.flush)
     this.#lines += this.#line(Date.now(), bindings, fields)
@@ -82,13 +78,9 @@ export class LineWriter {
     return (level === 'info' || level === 'debug' || level === 'trace') && !hasSubscribers(PRINTED)
   }
 
-  #line (time: string | number, bindings: Readonly<Record<string, unknown>>, fields: string): string {
-    let line = `${this.#head}${time}${this.#base}`
-    for (const name in bindings) {
-      const value = bindings[name]
-      line += `,${quoted(name)}:${typeof value === 'string' ? quoted(value) : JSON.stringify(value)}`
-    }
-    return `${line},${fields},"msg":"proxied"}\n`
+  /** By JSON.stringify: printing field by field was tried, and is no faster. */
+  #line (time: string | number, bindings: object, fields: object): string {
+    return `${this.#head}${time}${this.#base},${JSON.stringify(bindings).slice(1, -1)},${JSON.stringify(fields).slice(1, -1)},"msg":"proxied"}\n`
   }
 }
 
