@@ -52,12 +52,12 @@ const exchangeBodies: Step = counted((req, res) => {
   const query = new URL(req.url!, 'http://x').searchParams
   const isCoded = query.has('gzip')
   uploaded = receive(req, line)
-  void uploaded.then(async () => {
+  uploaded.then(async () => {
     res.writeHead(200, { 'content-type': 'text/plain', ...(isCoded && { 'content-encoding': 'gzip' }) })
     const out = isCoded ? createGzip({ level: 1 }) : new PassThrough()
     out.pipe(res)
     await send(out, Number(query.get('bytes')))
-  })
+  }).catch(() => { res.destroy() })
 })
 
 async function carry (port: number, bytes: number, isCoded: boolean, expected: string): Promise<void> {
