@@ -56,5 +56,6 @@ export const soundRequests: readonly { readonly method: string, readonly text: s
   { method: 'HEAD', text: 'HEAD /%/x HTTP/1.1\r\nHost: proxy.test\r\n\r\n' },
   { method: 'POST', text: 'POST /%/x HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 5\r\n\r\nhello' },
   { method: 'PUT', text: 'PUT /%/x HTTP/1.1\r\nHost: proxy.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n' },
-  { method: 'GET', text: 'GET /%/x HTTP/1.0\r\nHost: proxy.test\r\n\r\n' }
+  { method: 'GET', text: 'GET /%/x HTTP/1.0\r\nHost: proxy.test\r\n\r\n' },
+  { method: 'GET', text: 'GET /ws/x HTTP/1.1\r\nHost: proxy.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n' }
 ]
