@@ -4,10 +4,10 @@ import { families } from './families.ts'
 import type { Recorder } from './recorder.ts'
 import type { Sample } from './sample.ts'
 
-/** ms of reading at a time: requests go on in between, however many endpoints there are. */
-const SLICE = 3
+/** ms of reading in one turn of the event loop: requests go on in between, however many endpoints there are. */
+const SLICE = 2
 /** How many samples between two looks at the clock. */
-const LOOK = 16
+const LOOK = 8
 
 export interface Visitor {
   /** Called for every metric, those without a sample too. */
@@ -15,19 +15,30 @@ export interface Visitor {
   sample (sample: Sample, definition: Definition): void
 }
 
+/** Whether somebody has read in this turn of the event loop, and since when. A registry asks for all metrics at once: they share the slice. */
+let hasBegun = false
+let begunAt = 0
+
+function isOver (): boolean {
+  if (hasBegun) return performance.now() - begunAt >= SLICE
+  hasBegun = true
+  begunAt = performance.now()
+  setImmediate(() => { hasBegun = false })
+  return false
+}
+
 /** Reads everything, in slices. A series that changes between two of them is read as it is when its turn comes. */
-export async function collect (recorder: Recorder, visitor: Visitor, only: (definition: Definition) => boolean = () => true): Promise<void> {
-  let until = performance.now() + SLICE
+export async function collect (recorder: Recorder, visitor: Visitor, only: Definition | null = null): Promise<void> {
   let read = 0
   for (const family of families) {
     const { definition } = family
-    if (!only(definition)) continue
+    if (only !== null && definition !== only) continue
     visitor.begin(definition)
+    while (isOver()) await rest()
     for (const sample of family.read(recorder, performance.now())) {
       visitor.sample(sample, definition)
-      if (++read % LOOK !== 0 || performance.now() < until) continue
-      await rest()
-      until = performance.now() + SLICE
+      if (++read % LOOK !== 0) continue
+      while (isOver()) await rest()
     }
   }
 }

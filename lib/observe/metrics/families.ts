@@ -64,12 +64,18 @@ export const families: readonly Family[] = [
     definition: catalog.responseBytes,
     * read (recorder) { for (const { route, upstream, bytes } of recorder.bytes.values()) yield single([route, upstream], bytes[1]!) }
   },
-  ofVariants(catalog.canaryRequests, function * ({ route: { route }, variant, reasons }) {
-    if (variant === 'stable') return
-    for (const [index, reason] of canaryReasons.list.entries()) {
-      if (reason !== OTHER) yield single([route, variant, reason], reasons[index]!)
+  {
+    definition: catalog.canaryRequests,
+    * read (recorder) {
+      for (const { route, reasons } of recorder.routes.values()) {
+        for (const [variant, counts] of reasons) {
+          for (const [index, reason] of canaryReasons.list.entries()) {
+            if (reason !== OTHER) yield single([route, variant, reason], counts[index]!)
+          }
+        }
+      }
     }
-  }),
+  },
   {
     definition: catalog.canaryFallbacks,
     * read ({ snapshot }) {

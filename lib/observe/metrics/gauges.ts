@@ -41,7 +41,7 @@ const nothing: PoolStats = { connected: 0, running: 0, queued: 0 }
 
 /** undici's own figures; a dispatcher of another kind has none. */
 function statsOf ({ pool }: Endpoint): PoolStats {
-  return { ...nothing, ...(pool as { stats?: Partial<PoolStats> }).stats } as PoolStats
+  return (pool as { stats?: PoolStats }).stats ?? nothing
 }
 
 function * connectionsOf (series: UpstreamSeries): Generator<Sample> {
@@ -51,19 +51,32 @@ function * connectionsOf (series: UpstreamSeries): Generator<Sample> {
   for (const { labels, value } of idle) yield single([...labels, 'idle'], value)
 }
 
-/** For readers with names of their own. One entry per host and port, with its connections and exchanges. */
-export function connectionCounts ({ state }: Upstream): { address: string, port: number, busy: number, idle: number, active: number }[] {
-  const counts = new Map<string, { address: string, port: number, busy: number, idle: number, active: number }>()
+export interface OriginCounts {
+  readonly address: string
+  readonly port: number
+  busy: number
+  idle: number
+  active: number
+  readonly pools: Set<unknown>
+}
+
+/** For readers with names of their own: connections and exchanges by host and port, added to those of other upstreams. */
+export function countOrigins ({ state }: Upstream, counts: Map<string, OriginCounts>): void {
   for (const endpoint of state.endpoints) {
-    const present = counts.get(endpoint.origin)
-    if (present !== undefined) {
-      present.active += endpoint.active
-      continue
+    const { address, port } = addressOf(endpoint.origin)
+    const key = `${address} ${port}`
+    let count = counts.get(key)
+    if (count === undefined) {
+      count = { address, port, busy: 0, idle: 0, active: 0, pools: new Set() }
+      counts.set(key, count)
     }
+    count.active += endpoint.active
+    if (count.pools.has(endpoint.pool)) continue
+    count.pools.add(endpoint.pool)
     const stats = statsOf(endpoint)
-    counts.set(endpoint.origin, { ...addressOf(endpoint.origin), busy: busy(stats), idle: stats.connected - busy(stats), active: endpoint.active })
+    count.busy += busy(stats)
+    count.idle += stats.connected - busy(stats)
   }
-  return [...counts.values()]
 }
 
 /** With HTTP/2 a connection carries many at once. */

@@ -3,7 +3,7 @@ import type { MetricsProducer } from '../../../types/metrics.ts'
 import { version } from '../../version.ts'
 import type { Definition } from './catalog.ts'
 import { collect } from './collect.ts'
-import { connectionCounts } from './gauges.ts'
+import { countOrigins, type OriginCounts } from './gauges.ts'
 import type { Histogram } from './histogram.ts'
 import { readRequestKey } from './keys.ts'
 import type { Recorder } from './recorder.ts'
@@ -95,22 +95,30 @@ function moment (milliseconds: number): Moment {
   return [seconds, Math.round((milliseconds - seconds * 1000) * 1e6)]
 }
 
-/** The stable names of the semantic conventions for HTTP clients. */
+/** The stable names of the semantic conventions for HTTP clients. Several upstreams may have one origin: their points are one. */
 function conventional (recorder: Recorder, startTime: Moment, endTime: Moment): MetricData[] {
   const durations = metricData('http.client.request.duration', 'Duration of HTTP client requests.', 's', 'histogram')
   const open = metricData('http.client.open_connections', 'Number of outbound HTTP connections that are currently active or idle on the client.', '{connection}', 'updown')
   const active = metricData('http.client.active_requests', 'Number of active HTTP requests.', '{request}', 'updown')
-  const add = (to: MetricData, attributes: DataPoint['attributes'], value: unknown): void => { to.dataPoints.push({ startTime, endTime, attributes, value }) }
+  const byOrigin = new Map<string, { attributes: DataPoint['attributes'], histogram: Histogram }>()
+  const counts = new Map<string, OriginCounts>()
   for (const { endpoints, upstream } of recorder.upstreams.values()) {
     for (const { address, port, clientDurations } of endpoints.values()) {
-      for (const [key, histogram] of clientDurations ?? []) add(durations, { 'server.address': address, 'server.port': port, ...attributesOf(key) }, histogramOf(histogram))
+      for (const [key, histogram] of clientDurations ?? []) {
+        const name = `${address} ${port} ${key}`
+        const known = byOrigin.get(name)
+        if (known === undefined) byOrigin.set(name, { attributes: { 'server.address': address, 'server.port': port, ...attributesOf(key) }, histogram })
+        else byOrigin.set(name, { ...known, histogram: known.histogram.plus(histogram) })
+      }
     }
-    for (const { address, port, busy, idle, active: requests } of connectionCounts(upstream)) {
-      const where = { 'server.address': address, 'server.port': port }
-      add(open, { ...where, 'http.connection.state': 'active' }, busy)
-      add(open, { ...where, 'http.connection.state': 'idle' }, idle)
-      add(active, where, requests)
-    }
+    countOrigins(upstream, counts)
+  }
+  for (const { attributes, histogram } of byOrigin.values()) durations.dataPoints.push({ startTime, endTime, attributes, value: histogramOf(histogram) })
+  for (const { address, port, busy, idle, active: requests } of counts.values()) {
+    const where = { 'server.address': address, 'server.port': port }
+    open.dataPoints.push({ startTime, endTime, attributes: { ...where, 'http.connection.state': 'active' }, value: busy })
+    open.dataPoints.push({ startTime, endTime, attributes: { ...where, 'http.connection.state': 'idle' }, value: idle })
+    active.dataPoints.push({ startTime, endTime, attributes: where, value: requests })
   }
   // @opentelemetry/instrumentation-undici measures the same, in a scope of its own: twice would be double.
   return hasSubscribers('undici:request:create') ? [open, active] : [durations, open, active]

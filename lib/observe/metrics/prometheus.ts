@@ -6,15 +6,16 @@ import type { Sample } from './sample.ts'
 /** Prometheus' text format 0.0.4. */
 export const contentType = 'text/plain; version=0.0.4; charset=utf-8'
 
+/** Characters that are put together at a time. */
+const PIECE = 16_384
+
 /** Prints what it visits. */
 export class TextWriter implements Visitor {
-  readonly #pieces: string[] = []
+  readonly #pieces: Buffer[] = []
   #text = ''
 
   begin ({ name, help, type }: Definition): void {
-    // Ropes of many thousand parts take long to be made one; so they are, in between.
-    this.#pieces.push(this.#text)
-    this.#text = `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n`
+    this.#text += `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n`
   }
 
   sample ({ labels, value, histogram }: Sample, definition: Definition): void {
@@ -29,10 +30,8 @@ export class TextWriter implements Visitor {
 
   number (name: string, pairs: string, value: number): void {
     this.#text += pairs === '' ? `${name} ${value}\n` : `${name}{${pairs}} ${value}\n`
-    if (this.#text.length > 65_536) {
-      this.#pieces.push(this.#text)
-      this.#text = ''
-    }
+    // Strings are put together when somebody needs them whole. That takes long for many thousand parts, so it is done in between.
+    if (this.#text.length > PIECE) this.#flush()
   }
 
   histogram (name: string, pairs: string, buckets: readonly number[], counts: ArrayLike<number>, sum: number): void {
@@ -49,9 +48,13 @@ export class TextWriter implements Visitor {
   }
 
   toString (): string {
-    this.#pieces.push(this.#text)
+    this.#flush()
+    return Buffer.concat(this.#pieces).toString()
+  }
+
+  #flush (): void {
+    this.#pieces.push(Buffer.from(this.#text))
     this.#text = ''
-    return this.#pieces.join('')
   }
 }
 

@@ -51,6 +51,7 @@ export class Recorder implements Observer {
 
   onUpstream (upstream: Upstream): ConnectionObserver {
     const series = this.#upstreamOf(upstream)
+    series.upstream = upstream
     for (const endpoint of upstream.state.endpoints) this.#addEndpoint(endpoint, series)
     return new ConnectionSeries(series)
   }

@@ -32,7 +32,7 @@ function metricOf (recorder: Recorder, definition: Definition): object {
     await collect(recorder, {
       begin: () => {},
       sample: (sample) => { for (const value of valuesOf(definition, sample)) values.push(value) }
-    }, (other) => other === definition)
+    }, definition)
     return { name, help, type, aggregator: merge, values }
   }
   return {

@@ -2,7 +2,7 @@ import type { Endpoint, Upstream } from '../../../types/model.ts'
 import { coarse, fine, finest } from './catalog.ts'
 import { Histogram } from './histogram.ts'
 import { Tally } from './tally.ts'
-import { breakerStates, codeClasses, closeReasons } from './words.ts'
+import { breakerStates, canaryReasons, closeReasons, codeClasses } from './words.ts'
 
 /*
  * What is counted, by what it belongs to: one object for each route, each variant of it, each upstream and each endpoint, made when
@@ -20,6 +20,8 @@ export class RouteSeries {
   readonly route: string
   readonly overhead: Histogram = new Histogram(finest)
   rateLimited = 0
+  /** By canary, then by `canaryReasons`: also of exchanges that a retry has led to another upstream. */
+  readonly reasons: Map<string, Float64Array> = new Map()
 
   constructor (route: string) {
     this.route = route
@@ -50,8 +52,7 @@ export class VariantSeries {
   readonly requests: Tally = new Tally(KEYS)
   readonly durations: readonly Histogram[] = byClass()
   slow = 0
-  /** By `canaryReasons`. */
-  readonly reasons: Float64Array = new Float64Array(4)
+  readonly reasons: Float64Array
 
   constructor (route: RouteSeries, upstream: UpstreamSeries, variant: string, bytes: BytesSeries, slowAfter: number) {
     this.route = route
@@ -59,11 +60,14 @@ export class VariantSeries {
     this.variant = variant
     this.bytes = bytes
     this.slowAfter = slowAfter
+    this.reasons = route.reasons.get(variant) ?? new Float64Array(canaryReasons.list.length)
+    if (variant !== 'stable') route.reasons.set(variant, this.reasons)
   }
 }
 
 export class UpstreamSeries {
-  readonly upstream: Upstream
+  /** The one in force. */
+  upstream: Upstream
   /** By `codeClasses`. */
   readonly durations: readonly Histogram[] = byClass()
   readonly header: Histogram = new Histogram(fine)

@@ -11,6 +11,15 @@ test('a duration counts in the first bucket whose bound it does not exceed', () 
   assert.ok(Math.abs(histogram.sum - (0.001 + 0.001001 + 0.01 + 0.010001 + 2147.483647)) < 1e-9)
 })
 
+test('two of them are one', () => {
+  const [one, other] = [new Histogram([0.001, 0.01]), new Histogram([0.001, 0.01])]
+  for (const histogram of [one, other, other]) histogram.observe(2000)
+  const both = one.plus(other)
+
+  assert.deepEqual([[...both.counts], both.sum, [...both.bounds]], [[0, 3, 0], 0.006, [1000, 10_000]])
+  assert.equal(one.count, 1)
+})
+
 for (const [from, to, microseconds] of [
   [10, 11.5, 1500], [10, 10, 0], [11, 10, 0], [0, 0.0004, 0], [0, 3_600_000, 2 ** 31 - 1], [0, Infinity, 2 ** 31 - 1], [NaN, 1, 2 ** 31 - 1]
 ] as const) {
