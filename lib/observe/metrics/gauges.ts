@@ -141,7 +141,9 @@ export const gauges: readonly Family[] = [
   }),
   ofUpstreams(catalog.endpoints, statesOf),
   ofUpstreams(catalog.breakerState, (series) => perEndpoint(series, ({ breaker }) => breakerStates.indexOf(breaker), Math.max)),
-  ofUpstreams(catalog.websockets, function * ({ name, upstream }) { yield single([name], (upstream as { tunnels?: number }).tunnels ?? 0) }),
+  ofUpstreams(catalog.websockets, function * ({ name, upstream: { state } }) {
+    yield single([name], state.endpoints.reduce((sum, { tunnels }) => sum + tunnels, 0))
+  }),
   {
     definition: catalog.reloads,
     * read () {
