@@ -3,10 +3,12 @@ import fp from 'fastify-plugin'
 import type { ProxyControl } from '../types/control.ts'
 import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
 import { watchArrivals } from './data-plane/arrival.ts'
+import { explain } from './data-plane/explain.ts'
 import { problemDetails } from './data-plane/problem-details.ts'
 import { type Forward, setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
 import { isSilent } from './data-plane/request-log.ts'
+import { RouteLookup } from './data-plane/route-lookup.ts'
 import { declareFastifyRoute } from './data-plane/routes.ts'
 import { undiciVersion } from './data-plane/pool/index.ts'
 import { AccessLog } from './observe/access-log.ts'
@@ -46,6 +48,7 @@ function setUp (app: FastifyInstance): Shared {
   gateway.observers.push(slowest)
   const settle = (): void => { slowest.settle(performance.now()) }
 
+  const lookup = new RouteLookup(app)
   const control: ProxyControl = {
     route (options: RouteOptions): void {
       const route = gateway.declareOne(options)
@@ -53,7 +56,8 @@ function setUp (app: FastifyInstance): Shared {
     },
     get snapshot () { return gateway.snapshot },
     metrics,
-    slowest: (filter) => slowest.list(filter),
+    slowest: (query) => slowest.list(query),
+    explain: (request) => explain(gateway, lookup, app.log, request),
     setCanary: (route, name, change) => { gateway.setCanary(route, name, change) },
     upstream: (name) => gateway.upstream(name),
     tunnels: () => [...gateway.forwarder.tunnels]

@@ -124,6 +124,7 @@ const known: Record<string, string> = {
   '@opentelemetry/api': 'lib/observe/tracing.ts',
   '@fastify/error': 'lib/errors.ts',
   'fastify-plugin': 'lib/plugin.ts',
+  'find-my-way': 'lib/data-plane/route-lookup.ts',
   ajv: 'lib/config/validate.ts',
   undici: 'lib/data-plane/pool/'
 }

@@ -1,5 +1,6 @@
 import type { RouteOptions } from './options.ts'
 import type { ProxyMetrics } from './metrics.ts'
+import type { Explanation, ImaginedRequest } from './explanation.ts'
 import type { Snapshot, TunnelInfo, Upstream } from './model.ts'
 import type { SlowExchange, SlowQuery } from './slowest.ts'
 
@@ -31,6 +32,13 @@ export interface ProxyControl {
    * process collected garbage or had its event loop held up meanwhile. Event streams and tunnels are not among them.
    */
   slowest (filter?: SlowQuery): SlowExchange[]
+  /**
+   * What would be done with a request: which route takes it, which side and why, which endpoints there are in which state, what would be
+   * sent, and what holds for it. Sends nothing and runs no hook of the app's; functions of the route's options are called. Of routes of the
+   * app that were declared before this plugin, those without parameters are seen.
+   * @throws Error before the app is ready
+   */
+  explain (request: ImaginedRequest): Explanation
   /** An upstream by its name; undefined if there is none. */
   upstream (name: string): Upstream | undefined
   /** The tunnels that are open: WebSocket connections, in the order in which they were opened. */

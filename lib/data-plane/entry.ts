@@ -117,7 +117,8 @@ function endsHere (exchange: ProxyExchange): boolean {
   return outcome === 'answered'
 }
 
-function rewritePath (exchange: ProxyExchange): string {
+/** @throws ProxyError `http_request_error` where the path is not one to be sent */
+export function rewritePath (exchange: ProxyExchange): string {
   const { route, request, path, query } = exchange
   // Of the server as a whole: no prefix to take off, nothing to put before it.
   if (path === '*') return path

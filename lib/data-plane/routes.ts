@@ -3,6 +3,7 @@ import { ProxyExchange } from '../model/exchange.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, openExchange } from './entry.ts'
 import type { Forward } from './reply-from.ts'
+import { kRouteId } from './route-lookup.ts'
 import { isSilent, traceLoggerFactory } from './request-log.ts'
 import { hasEarlierHooks, reportUnopened } from './unopened.ts'
 import { upgradeHook, type UpgradeGate } from './upgrade/entry.ts'
@@ -64,6 +65,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     schema: { hide: true },
     ...options,
     url: declaration.url,
+    [kRouteId]: id,
     method: methods,
     // HEAD is forwarded like the others; Fastify's own would answer it from a GET.
     exposeHeadRoute: false,

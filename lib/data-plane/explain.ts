@@ -1,0 +1,219 @@
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import type { ExplainedCanary, ExplainedEndpoint, Explanation, ImaginedRequest } from '../../types/explanation.ts'
+import type { Attempt, Canary, Endpoint, ProxyErrorLike, Route, Upstream } from '../../types/model.ts'
+import type { RequestHead, ResponseHead } from '../../types/options.ts'
+import { ProxyExchange } from '../model/exchange.ts'
+import { chooseVariant } from './canary.ts'
+import { readCookie } from './cookie.ts'
+import { type Gate, rewritePath } from './entry.ts'
+import { imagineRaw, imagineReply, imagineRequest } from './imagined.ts'
+import { parseTarget } from './path-policy.ts'
+import type { RouteLookup } from './route-lookup.ts'
+import { findFault } from './strictness.ts'
+import { copyRequestHeaders } from './transform/hop-by-hop.ts'
+import { readTrace, writeTrace } from './transform/trace-context.ts'
+import { proxyError, toProxyError } from '../errors.ts'
+
+/** Of a route: what says nothing by itself, or is told elsewhere in the explanation. */
+const notPolicies = new Set(['id', 'url', 'upstream', 'canaries', 'path', 'requestTransforms', 'responseTransforms', 'localResponseTransforms', 'trust'])
+
+/**
+ * Goes the way of a request with one that nobody made: the same functions in the same order, down to the point where an endpoint would
+ * be picked, which balancers count. Sends nothing, counts nothing, runs no hook of the app's.
+ */
+export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger, imagined: ImaginedRequest): Explanation {
+  const { snapshot } = gate
+  if (snapshot === null) throw new Error('the app is not ready: nothing is routed yet')
+  const raw = imagineRaw(imagined)
+  const found = lookup.find(raw)
+  const none: Explanation = {
+    method: raw.method!,
+    url: raw.url!,
+    route: null,
+    elsewhere: found === null ? null : found.url,
+    refusal: null,
+    variant: null,
+    variantReason: null,
+    canaries: [],
+    upstream: null,
+    endpoints: [],
+    request: null,
+    response: null,
+    policies: {},
+    problems: []
+  }
+  const route = found === null || found.id === null ? undefined : snapshot.routes.get(found.id)
+  if (route === undefined) return none
+
+  const request = imagineRequest(raw, found!.url, found!.params, log, imagined.request ?? {})
+  const exchange = new ProxyExchange(request, imagineReply(request), route, gate.tools.now())
+  Object.assign(request, { proxy: exchange })
+  const problems: string[] = []
+  const shaped: Explanation = {
+    ...none,
+    route: { id: route.id, url: route.url, params: found!.params },
+    elsewhere: null,
+    canaries: (route.canaries ?? []).map((canary) => describeCanary(canary, request, problems)),
+    policies: policiesOf(route)
+  }
+  let head: RequestHead | null = null
+  let refusal: ProxyErrorLike | null = null
+  try {
+    choose(gate, exchange)
+    head = shapeRequest(exchange)
+    if (exchange.upstream.state.available.length === 0) throw proxyError('no_healthy_upstream', 'select')
+  } catch (error) {
+    refusal = toProxyError(error, 'select')
+    if (refusal.error === 'internal_error') problems.push(messageOf(error))
+  }
+  return {
+    ...shaped,
+    refusal: refusal === null ? null : { status: refusal.statusCode, error: refusal.error, reason: reasonOf(refusal) },
+    variant: exchange.variant,
+    variantReason: exchange.variantReason,
+    canaries: shaped.canaries.map((canary) => ({ ...canary, isChosen: canary.name === exchange.canary?.name })),
+    upstream: exchange.upstream.name,
+    endpoints: describeEndpoints(exchange.upstream, head?.path ?? '', gate.tools.now()),
+    request: head === null ? null : aimed(head, exchange),
+    response: shapeResponse(exchange, problems),
+    problems
+  }
+}
+
+/** As openExchange and forwardExchange do. */
+function choose (gate: Gate, exchange: ProxyExchange): void {
+  const { request, route } = exchange
+  if (route.trace !== false) {
+    exchange.isTraceRestarted = route.trace === 'restart' || (route.trust !== null && !route.trust(request))
+    exchange.trace = readTrace(request.headers, route.trace, exchange.isTraceRestarted)
+  }
+  const fault = findFault(request.raw)
+  if (fault !== null) throw proxyError('http_request_error', 'select', new Error(fault.reason))
+  const target = parseTarget(request.raw.url!, request.method, route.encodedSlashes)
+  if (target === null) throw proxyError('http_request_error', 'select', new Error('the request target is not one that can be forwarded'))
+  exchange.path = target.path
+  exchange.query = target.query
+  if (route.canaries === null) return
+  const before = route.canaries.map(({ fallbacks }) => fallbacks)
+  try {
+    chooseVariant(exchange, route.canaries, gate.tools.random)
+  } finally {
+    // Nobody fell back: nobody was there.
+    for (const [index, canary] of route.canaries.entries()) canary.fallbacks = before[index]!
+  }
+}
+
+/** As the forwarder's step 2 does, with ids of our own in the place of an SDK's span. */
+function shapeRequest (exchange: ProxyExchange): RequestHead {
+  const head: RequestHead = { method: exchange.method, path: rewritePath(exchange), headers: copyRequestHeaders(exchange.request.headers) }
+  writeTrace(exchange, head.headers, 1)
+  for (const transform of exchange.route.requestTransforms) transform.apply(head, exchange)
+  exchange.hostFollowsEndpoint = head.headers['host'] === undefined
+  exchange.method = head.method
+  exchange.upstreamPath = head.path
+  return head
+}
+
+function aimed (head: RequestHead, exchange: ProxyExchange): RequestHead {
+  const { endpoints, available } = exchange.upstream.state
+  const endpoint = available[0] ?? endpoints[0]
+  if (endpoint === undefined) return head
+  const headers = exchange.hostFollowsEndpoint ? { ...head.headers, host: endpoint.host } : head.headers
+  return { ...head, path: endpoint.basePath + head.path, headers }
+}
+
+function shapeResponse (exchange: ProxyExchange, problems: string[]): ResponseHead | null {
+  const endpoint = exchange.upstream.state.endpoints[0]
+  if (endpoint === undefined) return null
+  const head: ResponseHead = { statusCode: 200, headers: {} }
+  const at = exchange.startedAt
+  exchange.last = {
+    exchange,
+    endpoint,
+    number: 1,
+    previous: null,
+    startedAt: at,
+    sentAt: at,
+    writtenAt: at,
+    connectTime: 0,
+    headAt: at,
+    endedAt: at,
+    statusCode: 200,
+    reused: true,
+    error: null
+  } satisfies Attempt
+  try {
+    for (const transform of exchange.route.responseTransforms) transform.apply(head, exchange)
+    return head
+  } catch (error) {
+    problems.push(messageOf(error))
+    return null
+  }
+}
+
+function describeCanary (canary: Canary, request: FastifyRequest, problems: string[]): ExplainedCanary {
+  let stickyKey: unknown = null
+  try {
+    stickyKey = canary.sticky?.(request) ?? null
+  } catch (error) {
+    problems.push(messageOf(error))
+  }
+  const sent = canary.header === null ? undefined : request.headers[canary.header]
+  return {
+    name: canary.name,
+    upstream: canary.upstream.name,
+    weight: canary.weight,
+    isChosen: false,
+    header: sent === undefined ? null : String(sent),
+    cookie: canary.cookie === null ? null : readCookie(request.headers.cookie, canary.cookie),
+    stickyKey: stickyKey === null ? null : String(stickyKey),
+    isAvailable: canary.upstream.state.available.length > 0
+  }
+}
+
+function describeEndpoints ({ state }: Upstream, path: string, now: number): ExplainedEndpoint[] {
+  return state.endpoints.map((endpoint) => {
+    const isAvailable = state.available.includes(endpoint)
+    return {
+      url: endpoint.origin + endpoint.basePath + path,
+      origin: endpoint.origin,
+      weight: endpoint.weight,
+      active: endpoint.active,
+      health: endpoint.health,
+      breaker: endpoint.breaker,
+      ejectedFor: Math.max(0, endpoint.ejectedUntil - now),
+      isAvailable,
+      reason: isAvailable ? null : whyNot(endpoint, now)
+    }
+  })
+}
+
+function whyNot ({ breaker, ejectedUntil, health }: Endpoint, now: number): ExplainedEndpoint['reason'] {
+  if (breaker === 'open') return 'breaker'
+  if (ejectedUntil > now) return 'ejected'
+  return health === 'unhealthy' ? 'unhealthy' : 'others are preferred'
+}
+
+/** All that the route says and nobody asked about: what is added to it later is told without a change here. */
+function policiesOf (route: Route): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(route).filter(([name]) => !notPolicies.has(name)).map(([name, value]) => [name, plain(value)]))
+}
+
+function plain (value: unknown): unknown {
+  if (value === Infinity) return null
+  if (typeof value === 'function') return `function ${value.name}`.trim()
+  if (value instanceof RegExp) return String(value)
+  if (value instanceof Set) return [...value].map(plain)
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]))
+}
+
+/** What the log would have: the client is told less. */
+function reasonOf (error: ProxyErrorLike): string {
+  return error.cause instanceof Error ? error.cause.message : error.message
+}
+
+function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
