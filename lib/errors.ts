@@ -30,6 +30,7 @@ const table: Readonly<Record<ErrorName, Row>> = {
   tls_protocol_error:                { status: 502, side: 'upstream', sent: false, proxyStatus: 'tls_protocol_error',            message: 'the TLS handshake with the upstream failed' },
   tls_alert_received:                { status: 502, side: 'upstream', sent: false, proxyStatus: 'tls_alert_received',            message: 'the upstream ended the TLS handshake' },
   connection_terminated:             { status: 502, side: 'upstream', sent: true,  proxyStatus: 'connection_terminated',         message: 'the upstream closed the connection before it answered' },
+  request_refused:                   { status: 502, side: 'upstream', sent: false, proxyStatus: 'connection_terminated',         message: 'the upstream refused the request unseen' },
   http_response_timeout:             { status: 504, side: 'upstream', sent: true,  proxyStatus: 'http_response_timeout',         message: 'the upstream did not answer in time' },
   request_timeout:                   { status: 504, side: 'proxy',    sent: true,  proxyStatus: 'http_response_timeout',         message: 'the request took too long' },
   connection_read_timeout:           { status: 504, side: 'upstream', sent: true,  proxyStatus: 'connection_read_timeout',       message: 'the upstream fell silent' },
@@ -67,6 +68,7 @@ export type ErrorName =
   | 'tls_protocol_error'
   | 'tls_alert_received'
   | 'connection_terminated'
+  | 'request_refused'
   | 'http_response_timeout'
   | 'request_timeout'
   | 'connection_read_timeout'
@@ -95,6 +97,7 @@ export const errorNames: readonly ErrorName[] = Object.keys(table) as ErrorName[
  * `http_request_error` 400, 413 or 426, yet each is one label in logs and metrics.
  */
 const labels: Partial<Record<ErrorName, ErrorName>> = {
+  request_refused: 'connection_terminated',
   client_body_timeout: 'client_body_error',
   content_too_large: 'http_request_error',
   unknown_transfer_coding: 'http_request_error',

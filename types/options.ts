@@ -80,6 +80,13 @@ export interface PoolOptions {
    * @default 5000
    */
   connectTimeout?: number
+  /**
+   * What the endpoints speak. `h2` is HTTP/2 alone: by ALPN to https:// origins (`tls_protocol_error`, 502, where they do not speak it),
+   * with prior knowledge to http:// ones; a connection carries up to 100 requests at once, or what the upstream allows.
+   * Pools of the two protocols are never mixed.
+   * @default 'http1'
+   */
+  protocol?: 'http1' | 'h2'
   /** TLS towards the endpoints. */
   tls?: TlsOptions
 }

@@ -1,6 +1,7 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import { proxyError } from '../errors.ts'
-import { fitToHttp2, isHttp2, streamOf } from './http2-reply.ts'
+import { fitToHttp2 } from './http2-fields.ts'
+import { isHttp2, streamOf } from './http2-reply.ts'
 import { copyResponseHeaders } from './transform/hop-by-hop.ts'
 
 /** 1xx heads that one request may be answered with; an upstream that sends more is not well. */

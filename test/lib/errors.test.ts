@@ -20,6 +20,7 @@ const rows: Record<ErrorName, Row> = {
   tls_protocol_error: [502, 'upstream', false, 'tls_protocol_error'],
   tls_alert_received: [502, 'upstream', false, 'tls_alert_received'],
   connection_terminated: [502, 'upstream', true, 'connection_terminated'],
+  request_refused: [502, 'upstream', false, 'connection_terminated'],
   http_response_timeout: [504, 'upstream', true, 'http_response_timeout'],
   request_timeout: [504, 'proxy', true, 'http_response_timeout'],
   connection_read_timeout: [504, 'upstream', true, 'connection_read_timeout'],
@@ -44,7 +45,7 @@ const rows: Record<ErrorName, Row> = {
 }
 
 /** Rows of another status that share a word with the row that the word is named after. */
-const words: Partial<Record<ErrorName, ErrorName>> = { content_too_large: 'http_request_error', unknown_transfer_coding: 'http_request_error', upgrade_required: 'http_request_error', client_body_timeout: 'client_body_error' }
+const words: Partial<Record<ErrorName, ErrorName>> = { request_refused: 'connection_terminated', content_too_large: 'http_request_error', unknown_transfer_coding: 'http_request_error', upgrade_required: 'http_request_error', client_body_timeout: 'client_body_error' }
 
 test('has a row for every failure, and no other', () => {
   assert.deepEqual([...errorNames].sort(), Object.keys(rows).sort())

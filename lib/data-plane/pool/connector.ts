@@ -33,7 +33,7 @@ export function createConnector (config: PoolConfig, connecting: Set<Socket>, ob
   }
 }
 
-function tellRefusal (observers: readonly ConnectionObserver[], cause: Error): void {
+export function tellRefusal (observers: readonly ConnectionObserver[], cause: Error): void {
   const { error } = toProxyError(cause, 'connect')
   for (const observer of observers) observer.onRefused(error)
 }

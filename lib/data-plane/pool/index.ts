@@ -6,6 +6,7 @@ import type { ConnectionObserver, OptionSchema } from '../../../types/policy.ts'
 import type { PoolOptions, TlsOptions } from '../../../types/options.ts'
 import { createConnector } from './connector.ts'
 import { CountingClient } from './counting-client.ts'
+import { Http2Pool } from './http2-pool.ts'
 
 /** Ours, not the one that Node brings along. */
 export const undiciVersion: string = (createRequire(import.meta.url)('undici/package.json') as { version: string }).version
@@ -19,6 +20,7 @@ export const poolSchema: OptionSchema = {
     connections: { kind: ['integer'], minimum: 1, default: 128 },
     keepAliveTimeout: { kind: ['integer'], minimum: 1, maximum: 600_000, default: 4000 },
     connectTimeout: { kind: ['integer'], minimum: 1, maximum: 600_000, default: 5000 },
+    protocol: { enum: ['http1', 'h2'], default: 'http1' },
     tls: {
       type: 'object',
       additionalProperties: false,
@@ -33,8 +35,9 @@ export const poolSchema: OptionSchema = {
   }
 }
 
-/** Opens the pool of one endpoint. The gateway that asked for it closes it. */
+/** Opens the pool of one endpoint, of the one protocol that its upstream is said to speak. The gateway that asked for it closes it. */
 export function createPool (origin: string, config: PoolConfig): Dispatcher {
+  if (config.protocol === 'h2') return new Http2Pool(origin, config)
   const connections: Connections = { connecting: new Set(), connected: new Set(), observers: [] }
   const pool = new Pool(origin, {
     connections: config.connections,
@@ -64,12 +67,13 @@ const connectionsOf = new WeakMap<Dispatcher, Connections>()
 
 /** From now on, tells of each connection of the pool; once, however many endpoints an upstream has in it. */
 export function observeConnections (pool: Dispatcher, observer: ConnectionObserver): void {
-  const { observers } = connectionsOf.get(pool)!
+  const { observers } = pool instanceof Http2Pool ? pool : connectionsOf.get(pool)!
   if (!observers.includes(observer)) observers.push(observer)
 }
 
 /** Closes a pool that nobody needs any more, once it has nothing to do. */
 export async function closePool (pool: Dispatcher): Promise<void> {
+  if (pool instanceof Http2Pool) return pool.close()
   const { connecting, connected } = connectionsOf.get(pool)!
   // undici would wait for a connection to be made, or to fail, whose request has left long ago.
   for (const socket of connecting) socket.destroy(new errors.ClientClosedError())
@@ -80,8 +84,8 @@ export async function closePool (pool: Dispatcher): Promise<void> {
 
 /** What makes two endpoints share a pool: the whole origin, the TLS identity and every setting. Never anything of a request. */
 export function poolKey (origin: string, config: PoolConfig): string {
-  const { connections, keepAliveTimeout, connectTimeout } = config
-  return JSON.stringify([origin, connections, keepAliveTimeout, connectTimeout, config.tls === undefined ? '' : fingerprint(config.tls)])
+  const { connections, keepAliveTimeout, connectTimeout, protocol } = config
+  return JSON.stringify([origin, protocol, connections, keepAliveTimeout, connectTimeout, config.tls === undefined ? '' : fingerprint(config.tls)])
 }
 
 function fingerprint (tls: TlsOptions): string {

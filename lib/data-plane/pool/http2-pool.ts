@@ -1,0 +1,194 @@
+import type { ClientHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
+import { Dispatcher, errors } from 'undici'
+import type { ConnectionObserver } from '../../../types/policy.ts'
+import { tellRefusal } from './connector.ts'
+import type { PoolConfig } from './index.ts'
+import { type ConnectionOwner, Http2Connection, STREAMS } from './http2-connection.ts'
+import { Http2Connector } from './http2-connector.ts'
+import type { Carried } from './connection.ts'
+
+/** How many may wait before those are looked for that have been given up. */
+const FIRST_LOOK = 64
+
+type Handler = Dispatcher.DispatchHandler & Partial<Carried> & { readonly isOver?: boolean }
+
+interface Waiting {
+  readonly options: Dispatcher.DispatchOptions
+  readonly handler: Handler
+}
+
+/**
+ * Connections of HTTP/2 to one origin, by node:http2, offering what undici's Pool does. undici's own HTTP/2 (7.30) sends no trailers,
+ * fails every request on a connection over a GOAWAY that names those it concerns, and takes a reset for an end.
+ *
+ * Another connection is opened when all have as many requests as they may; so most upstreams have one.
+ */
+export class Http2Pool extends Dispatcher implements ConnectionOwner {
+  readonly keepAliveTimeout: number
+  readonly connectTimeout: number
+  readonly observers: ConnectionObserver[] = []
+  readonly #limit: number
+  readonly #connector: Http2Connector
+  readonly #connections = new Set<Http2Connection>()
+  /** Sockets that are not through yet. */
+  readonly #connecting = new Set<Socket>()
+  #waiting: Waiting[] = []
+  #lookAt = FIRST_LOOK
+  #isClosed = false
+  #whenEmpty: (() => void)[] = []
+
+  constructor (origin: string, config: PoolConfig) {
+    super()
+    this.keepAliveTimeout = config.keepAliveTimeout
+    this.connectTimeout = config.connectTimeout
+    this.#limit = config.connections
+    this.#connector = new Http2Connector(origin, config)
+  }
+
+  /** Connections that are open, those in the making apart. */
+  get connected (): number {
+    return this.#connections.size
+  }
+
+  /** Requests that wait for a connection. */
+  get pending (): number {
+    return this.#waiting.length
+  }
+
+  override dispatch (options: Dispatcher.DispatchOptions, handler: Handler): boolean {
+    if (this.#isClosed) {
+      handler.onError!(new errors.ClientClosedError())
+      return false
+    }
+    const free = this.#waiting.length === 0 ? this.#free() : null
+    if (free !== null) {
+      free.send(options, handler)
+      return true
+    }
+    if (this.#waiting.push({ options, handler }) >= this.#lookAt) this.#forget()
+    this.#grow()
+    return false
+  }
+
+  override close (): Promise<void>
+  override close (callback: () => void): void
+  override close (callback?: () => void): Promise<void> | void {
+    this.#isClosed = true
+    for (const socket of this.#connecting) socket.destroy(new errors.ClientClosedError())
+    this.#failWaiting(new errors.ClientClosedError())
+    for (const connection of this.#connections) connection.retire()
+    return this.#emptied(callback)
+  }
+
+  override destroy (): Promise<void>
+  override destroy (error: Error | null): Promise<void>
+  override destroy (callback: () => void): void
+  override destroy (error: Error | null, callback: () => void): void
+  override destroy (given?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
+    const error = typeof given === 'function' || given === null || given === undefined ? new errors.ClientDestroyedError() : given
+    this.#isClosed = true
+    for (const socket of this.#connecting) socket.destroy(error)
+    this.#failWaiting(error)
+    for (const connection of this.#connections) connection.session.destroy()
+    return this.#emptied(typeof given === 'function' ? given : callback)
+  }
+
+  // As a connection of ours sees it ────────────────────────────────────────
+
+  changed (connection: Http2Connection): void {
+    if (connection.session.destroyed && this.#connections.delete(connection)) this.#left(connection)
+    this.#serve()
+  }
+
+  cutIdle (): void {
+    for (const connection of this.#connections) {
+      if (connection.active === 0) connection.retire()
+    }
+  }
+
+  // ────────────────────────────────────────────────────────────────────────
+
+  #left (connection: Http2Connection): void {
+    for (const observer of this.observers) observer.onDisconnected(connection.endedBy)
+    if (this.#connections.size > 0) return
+    for (const tell of this.#whenEmpty.splice(0)) tell()
+  }
+
+  #free (): Http2Connection | null {
+    for (const connection of this.#connections) {
+      if (connection.hasRoom) return connection
+    }
+    return null
+  }
+
+  #serve (): void {
+    while (this.#waiting.length > 0) {
+      const free = this.#free()
+      if (free === null) {
+        this.#grow()
+        return
+      }
+      const { options, handler } = this.#waiting.shift()!
+      free.send(options, handler)
+    }
+  }
+
+  /** Opens connections for those that wait, as many as they will fill. */
+  #grow (): void {
+    let open = this.#connecting.size
+    for (const connection of this.#connections) {
+      // One that leaves ends by itself, and long streams on it must not keep the next one out.
+      if (!connection.isLeaving) open++
+    }
+    while (!this.#isClosed && open < this.#limit && this.#connecting.size * STREAMS < this.#waiting.length) {
+      open++
+      this.#open()
+    }
+  }
+
+  #open (): void {
+    const startedAt = performance.now()
+    const socket = this.#connector.connect((error, session) => {
+      this.#connecting.delete(socket)
+      if (session !== null) this.#enter(session, startedAt)
+      else this.#failed(error!)
+    })
+    this.#connecting.add(socket)
+  }
+
+  #enter (session: ClientHttp2Session, startedAt: number): void {
+    const connection = new Http2Connection(session, startedAt, this)
+    for (const observer of this.observers) observer.onConnected(connection.connectedAt - startedAt, connection.hasResumed)
+    this.#connections.add(connection)
+    this.#serve()
+  }
+
+  /** Nobody else is about to serve those that wait: they hear why, and may try elsewhere. */
+  #failed (error: Error): void {
+    tellRefusal(this.observers, error)
+    if (this.#connecting.size > 0 || this.#connections.size > 0) return
+    this.#failWaiting(error)
+  }
+
+  #failWaiting (error: Error): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { handler } of waiting) handler.onError!(error)
+  }
+
+  /** Those that were given up while they waited, or there would be no end to them where every connection is taken for long. */
+  #forget (): void {
+    this.#waiting = this.#waiting.filter(({ handler }) => handler.isOver !== true)
+    this.#lookAt = Math.max(FIRST_LOOK, this.#waiting.length * 2)
+  }
+
+  #emptied (callback?: () => void): Promise<void> | void {
+    const empty = new Promise<void>((resolve) => {
+      if (this.#connections.size === 0) resolve()
+      else this.#whenEmpty.push(resolve)
+    })
+    if (callback === undefined) return empty
+    void empty.then(callback)
+  }
+}
