@@ -150,7 +150,10 @@ export class Http2Origin {
         request.reset = stream.rstCode ?? 0
         this.bell.ring()
       })
-      stream.on('close', () => this.bell.ring())
+      stream.on('close', () => {
+        if (stream.rstCode !== 0) request.reset ??= stream.rstCode ?? null
+        this.bell.ring()
+      })
       stream.on('end', () => this.bell.ring())
       this.requests.push(request)
       const n = this.requests.length

@@ -2,8 +2,8 @@ import type { ClientHttp2Session } from 'node:http2'
 import type { Dispatcher } from 'undici'
 import type { TLSSocket } from 'node:tls'
 import type { ConnectionEnd } from '../../../types/policy.ts'
-import type { Carried, Remote } from './connection.ts'
-import { Http2Request } from './http2-request.ts'
+import type { Remote } from './connection.ts'
+import { type Caller, Http2Request } from './http2-request.ts'
 
 /** Requests at once in one connection at most, also where the upstream allows more, and until it has said so (RFC 9113 6.5.2 recommends no less). */
 export const STREAMS = 100
@@ -45,7 +45,7 @@ export class Http2Connection {
     this.connectedAt = performance.now()
     this.#owner = owner
     const { socket } = session
-    const secure = 'encrypted' in socket ? socket as TLSSocket : null
+    const secure = session.encrypted === true ? socket as TLSSocket : null
     // Now: a socket that is gone knows no more.
     this.remote = { address: socket.remoteAddress, port: socket.remotePort, tls: secure === null ? null : secure.getProtocol(), isH2: true }
     this.hasResumed = secure !== null && secure.isSessionReused()
@@ -78,7 +78,7 @@ export class Http2Connection {
     return this.active < this.#limit && !this.isLeaving
   }
 
-  send (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler & Carried): void {
+  send (options: Dispatcher.DispatchOptions, handler: Caller): void {
     this.#stopWaiting()
     this.active++
     new Http2Request(this, options, handler).begin()

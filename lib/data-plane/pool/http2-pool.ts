@@ -6,16 +6,14 @@ import { tellRefusal } from './connector.ts'
 import type { PoolConfig } from './index.ts'
 import { type ConnectionOwner, Http2Connection, STREAMS } from './http2-connection.ts'
 import { Http2Connector } from './http2-connector.ts'
-import type { Carried } from './connection.ts'
+import type { Caller } from './http2-request.ts'
 
 /** How many may wait before those are looked for that have been given up. */
 const FIRST_LOOK = 64
 
-type Handler = Dispatcher.DispatchHandler & Partial<Carried> & { readonly isOver?: boolean }
-
 interface Waiting {
   readonly options: Dispatcher.DispatchOptions
-  readonly handler: Handler
+  readonly handler: Caller
 }
 
 /**
@@ -56,7 +54,8 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner {
     return this.#waiting.length
   }
 
-  override dispatch (options: Dispatcher.DispatchOptions, handler: Handler): boolean {
+  override dispatch (options: Dispatcher.DispatchOptions, legacy: Dispatcher.DispatchHandler): boolean {
+    const handler = legacy as Caller
     if (this.#isClosed) {
       handler.onError!(new errors.ClientClosedError())
       return false
@@ -189,6 +188,6 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner {
       else this.#whenEmpty.push(resolve)
     })
     if (callback === undefined) return empty
-    void empty.then(callback)
+    empty.then(callback).catch(callback)
   }
 }

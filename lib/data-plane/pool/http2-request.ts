@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import type { Carried, Connection, Remote } from './connection.ts'
 import type { Http2Connection } from './http2-connection.ts'
-import { fitToHttp2 } from '../http2-fields.ts'
+import { fieldsOf, named, requestFields } from './http2-head.ts'
 import { proxyError, type ProxyError } from '../../errors.ts'
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_REFUSED_STREAM } = constants
@@ -15,13 +15,18 @@ type RawHeaders = readonly string[]
 /** A body may bring trailers; it has them once it has ended. */
 type Body = Readable & { readonly trailers?: OutgoingHttpHeaders | null }
 /** With what the legacy handlers of undici are told, and its types no longer know. */
-type Handler = Dispatcher.DispatchHandler & Partial<Carried> & { onRequestSent?: () => void, onComplete?: (trailers: Buffer[] | null) => void }
+export type Caller = Omit<Dispatcher.DispatchHandler, 'onComplete'> & Partial<Carried> & {
+  onRequestSent?: () => void
+  onComplete?: (trailers: Buffer[] | null) => void
+  /** Given up by now; of an attempt. */
+  readonly isOver?: boolean
+}
 
 /** One request on a stream of HTTP/2, told to the handler as undici tells of its own. */
 export class Http2Request implements Connection {
   readonly #connection: Http2Connection
   readonly #options: Dispatcher.DispatchOptions
-  readonly #handler: Handler
+  readonly #handler: Caller
   #stream: Stream | null = null
   #body: Body | null = null
   #isOver = false
@@ -33,7 +38,7 @@ export class Http2Request implements Connection {
   #trailers: Buffer[] | null = null
   #failure: Error | null = null
 
-  constructor (connection: Http2Connection, options: Dispatcher.DispatchOptions, handler: Handler) {
+  constructor (connection: Http2Connection, options: Dispatcher.DispatchOptions, handler: Caller) {
     this.#connection = connection
     this.#options = options
     this.#handler = handler
@@ -216,7 +221,7 @@ export class Http2Request implements Connection {
     if (body === null) return
     this.#body = null
     body.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onBodyError).off('close', this.#onBodyClose)
-    if (body.destroyed) return
+    // Also when it has failed already: that is told a tick later.
     body.on('error', nothing)
     if (!body.readableEnded) body.destroy()
   }
@@ -277,38 +282,3 @@ function onClose (this: Stream): void {
 }
 
 function nothing (): void {}
-
-/** RFC 9113 8.3.1: what is the request line and Host of HTTP/1.1 are fields here. */
-function requestFields ({ method, path, headers }: Dispatcher.DispatchOptions, isForAll: boolean): OutgoingHttpHeaders {
-  const given = (headers ?? {}) as Record<string, string | string[]>
-  const fields: Record<string, string | string[]> = { ':method': method, ':path': isForAll ? '*' : path }
-  for (const name in given) fields[name === 'host' ? ':authority' : name] = given[name]!
-  fitToHttp2(fields)
-  return fields
-}
-
-function fieldsOf (raw: RawHeaders): Buffer[] {
-  const fields: Buffer[] = []
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    if (raw[index]!.charCodeAt(0) !== 0x3a) fields.push(Buffer.from(raw[index]!, 'latin1'), Buffer.from(raw[index + 1]!, 'latin1'))
-  }
-  return fields
-}
-
-/** What Node throws when a request cannot be begun: the session has just gone, or a field cannot be sent. */
-function named (error: NodeJS.ErrnoException): Error {
-  switch (error.code) {
-    case 'ERR_HTTP2_GOAWAY_SESSION':
-    case 'ERR_HTTP2_INVALID_SESSION':
-    case 'ERR_HTTP2_OUT_OF_STREAMS':
-      return proxyError('request_refused', 'connect', error)
-    case 'ERR_INVALID_CHAR':
-    case 'ERR_INVALID_HTTP_TOKEN':
-    case 'ERR_HTTP2_INVALID_CONNECTION_HEADERS':
-    case 'ERR_HTTP2_INVALID_HEADER_VALUE':
-    case 'ERR_HTTP2_PSEUDOHEADER_NOT_ALLOWED':
-      return proxyError('http_request_error', 'requestHeaders', error)
-    default:
-      return error
-  }
-}

@@ -17,7 +17,7 @@ function onlyRoute (options: ProxyOptions): RouteConfig {
   return routes[0]!
 }
 
-const pool = { connections: 128, keepAliveTimeout: 4000, connectTimeout: 5000 }
+const pool = { connections: 128, keepAliveTimeout: 4000, connectTimeout: 5000, protocol: 'http1' }
 const a = 'http://10.0.0.1'
 const b = 'http://10.0.0.2'
 
