@@ -125,7 +125,7 @@ export interface Endpoint {
   readonly weight: number
   /** Name in SNI; null for plain text. */
   readonly servername: string | null
-  /** Connections at most. */
+  /** Requests that it can be sent at once: one per connection, or with HTTP/2 a hundred. */
   readonly connections: number
   /** Milliseconds that a connection may take, TLS included. */
   readonly connectTimeout: number

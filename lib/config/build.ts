@@ -5,7 +5,7 @@ import type { TimeoutOptions } from '../../types/options.ts'
 import type { Dispatcher } from 'undici'
 import { createBalancer, learnerOf } from '../data-plane/balancer/index.ts'
 import { readCookie } from '../data-plane/cookie.ts'
-import type { PoolConfig } from '../data-plane/pool/index.ts'
+import { capacityOf, type PoolConfig } from '../data-plane/pool/index.ts'
 import { rewritePlan } from '../data-plane/rewrite/index.ts'
 import { PathFunction, PathTemplate, ReplacePrefix, RoutePath, SamePath } from '../data-plane/route-path.ts'
 import { localResponseTransforms, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
@@ -35,7 +35,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
       weight: endpoint.weight,
       host: endpoint.host ?? null,
       servername: config.pool.tls?.servername ?? null,
-      connections: config.pool.connections,
+      connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout
     }, building.openPool(url.origin, config.pool))
   })

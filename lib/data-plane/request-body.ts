@@ -96,7 +96,11 @@ export class RequestBody extends Readable {
   /** Only while the upload is what the exchange waits for: an upstream may answer before it has read everything. */
   #touch (timeout: number): void {
     const exchange = this.#exchange
-    if (exchange.phase !== 'requestBody') return
+    if (exchange.phase !== 'requestBody') {
+      // Both sides of a call of gRPC speak when they like, and one that listens is not idle.
+      if (exchange.isGrpc && exchange.phase === 'responseBody' && !(exchange.last as unknown as Listening).isPaused) exchange.phaseDue = performance.now() + timeout
+      return
+    }
     exchange.phaseDue = performance.now() + timeout
     this.#deadlines.arm(exchange)
   }
@@ -112,5 +116,8 @@ export class RequestBody extends Readable {
     callback(error)
   }
 }
+
+/** The attempt; whether it is the client that is waited for. */
+interface Listening { readonly isPaused: boolean }
 
 function ignore (): void {}

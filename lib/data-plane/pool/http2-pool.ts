@@ -44,14 +44,16 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner {
     this.#connector = new Http2Connector(origin, config)
   }
 
-  /** Connections that are open, those in the making apart. */
-  get connected (): number {
-    return this.#connections.size
-  }
-
-  /** Requests that wait for a connection. */
-  get pending (): number {
-    return this.#waiting.length
+  /** As undici's Pool has it. */
+  get stats (): { connected: number, running: number, queued: number, pending: number, free: number, size: number } {
+    let running = 0
+    let free = 0
+    for (const { active } of this.#connections) {
+      running += active
+      if (active === 0) free++
+    }
+    const queued = this.#waiting.length
+    return { connected: this.#connections.size, running, queued, pending: queued, free, size: running + queued }
   }
 
   override dispatch (options: Dispatcher.DispatchOptions, legacy: Dispatcher.DispatchHandler): boolean {

@@ -6,6 +6,7 @@ import type { ConnectionObserver, OptionSchema } from '../../../types/policy.ts'
 import type { PoolOptions, TlsOptions } from '../../../types/options.ts'
 import { createConnector } from './connector.ts'
 import { CountingClient } from './counting-client.ts'
+import { STREAMS } from './http2-connection.ts'
 import { Http2Pool } from './http2-pool.ts'
 
 /** Ours, not the one that Node brings along. */
@@ -33,6 +34,11 @@ export const poolSchema: OptionSchema = {
       }
     }
   }
+}
+
+/** Requests that a pool carries at once, at most. */
+export function capacityOf ({ protocol, connections }: PoolConfig): number {
+  return protocol === 'h2' ? connections * STREAMS : connections
 }
 
 /** Opens the pool of one endpoint, of the one protocol that its upstream is said to speak. The gateway that asked for it closes it. */
