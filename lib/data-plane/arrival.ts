@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { guardResponses } from './client-errors.ts'
 
 /*
  * What has to happen between Node and Fastify: by the time a route is found it is too late. Both look at the server that Fastify
@@ -19,6 +20,7 @@ const encodedHigh = /%(?=[89a-f][0-9a-f])/gi
  * @param urls of the routes: where one of them may be meant, a target that the router cannot read is shown to it in another form
  */
 export function watchArrivals (server: Server, urls: readonly string[]): void {
+  guardResponses(server)
   if (server.listenerCount('checkContinue') === 0) server.on('checkContinue', continueWhenRead)
   if (urls.length === 0) return
   const fixedParts = urls.map((url) => /^[^:*(]*/.exec(url)![0])

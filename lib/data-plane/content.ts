@@ -1,3 +1,6 @@
+import { Readable } from 'node:stream'
+import type { Payload } from '../model/exchange.ts'
+
 /* What a response head tells of the content behind it. */
 
 type Headers = Record<string, string | string[]>
@@ -25,3 +28,11 @@ export function isEventStream (type: string | string[] | undefined): boolean {
 }
 
 const eventStream = /^text\/event-stream\s*(?:;|$)/i
+
+/** A 205 has no content (RFC 9110 15.3.6); what an upstream sends with it all the same is not passed on. */
+export function withoutContent (headers: Headers, payload: Payload): undefined {
+  for (const name of ['content-length', 'content-type', 'content-encoding']) {
+    if (headers[name] !== undefined) delete headers[name]
+  }
+  if (payload instanceof Readable) payload.destroy()
+}

@@ -14,7 +14,7 @@ import { isGrpc, openGrpc } from './grpc.ts'
 import { endsWithHead } from './http2-reply.ts'
 import type { Forward } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
-import { type Fault, findFault, isAuthority } from './strictness.ts'
+import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
 import { readTrace } from './transform/trace-context.ts'
 import { isLogged, takeTrace } from './request-log.ts'
 import { proxyError, toProxyError } from '../errors.ts'
@@ -33,6 +33,7 @@ export interface Gate {
  * @returns whether the request goes on; if not, it has been answered
  */
 export function openExchange (gate: Gate, route: Route, request: FastifyRequest, reply: FastifyReply): boolean {
+  if (request.raw.httpVersionMajor !== 1) settleVersion(request.raw)
   const exchange = new ProxyExchange(request, reply, route, gate.tools.now())
   request.proxy = exchange
   watchClient(gate.forwarder, exchange)
@@ -40,6 +41,7 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
     openTrace(gate.forwarder, exchange)
     exchange.totalDue = exchange.startedAt + route.timeouts.total
     const fault = findFault(request.raw)
+    if (fault !== null && fault.isLeftToNode) return leaveToNode(gate, exchange, fault)
     if (fault !== null) throw refused(exchange, fault)
     if (request.raw.httpVersionMajor === 2) openHttp2(exchange)
     exchange.isShownOtherwise = restoreUrl(request.raw)
@@ -58,6 +60,14 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))
     return false
   }
+}
+
+/** Two answers to one request would be one too many; Node's comes in this very turn, if it comes. */
+function leaveToNode (gate: Gate, exchange: ProxyExchange, fault: Fault): false {
+  setImmediate(function refuseAfterNode () {
+    if (!exchange.request.raw.socket.destroyed) gate.forwarder.fail(exchange, toProxyError(refused(exchange, fault), 'select'))
+  })
+  return false
 }
 
 /** What is said in pseudo-fields is said in Host to everyone behind us (RFC 9113 8.3.1). */

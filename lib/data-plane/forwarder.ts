@@ -7,7 +7,7 @@ import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { ProxyAttempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import { bodyFault, isCrowded, overdue } from './blame.ts'
-import { isEventStream } from './content.ts'
+import { isEventStream, withoutContent } from './content.ts'
 import { appendProxyStatus, cutOff, endWithError } from './failure.ts'
 import { fitReply, isHttp2 } from './http2-reply.ts'
 import { writeAtOnce } from './one-write.ts'
@@ -153,6 +153,7 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
       this.#withdraw(attempt, head, error)
       return
     }
+    if (head.statusCode === 205) payload = withoutContent(head.headers, payload)
     if (route.rewrite === null) this.handBack(attempt, head, payload)
     else rewriteBody(this, route.rewrite, attempt, head, payload)
   }

@@ -14,6 +14,8 @@ export class RequestBody extends Readable {
   readonly #source: Readable
   readonly #exchange: ProxyExchange
   readonly #deadlines: Deadlines
+  /** What its connection had read before it; -1 where it is not chunked by its client. */
+  readonly #readBefore: number
   #isStarted = false
   /** Whether the upstream, not the client, is what we wait for. */
   isBlocked = false
@@ -25,6 +27,8 @@ export class RequestBody extends Readable {
     this.#source = source
     this.#exchange = exchange
     this.#deadlines = deadlines
+    const { raw } = exchange.request
+    this.#readBefore = source === raw && raw.headers['transfer-encoding'] !== undefined ? raw.socket.bytesRead : -1
   }
 
   override _read (): void {
@@ -49,6 +53,10 @@ export class RequestBody extends Readable {
     exchange.bytesIn += chunk.length
     if (exchange.route.bodyLimit > 0 && exchange.bytesIn > exchange.route.bodyLimit) {
       this.destroy(proxyError('content_too_large', 'requestBody'))
+      return
+    }
+    if (this.#readBefore !== -1 && isMostlyFraming(exchange.request.raw.socket.bytesRead - this.#readBefore, exchange.bytesIn)) {
+      this.destroy(proxyError('client_body_error', 'requestBody', new Error('the chunks are mostly extensions')))
       return
     }
     if (this.push(chunk)) {
@@ -119,5 +127,16 @@ export class RequestBody extends Readable {
 
 /** The attempt; whether it is the client that is waited for. */
 interface Listening { readonly isPaused: boolean }
+
+/**
+ * Chunk extensions cost those who read them and say nothing (RFC 9112 7.1.1). Node bounds them for each chunk; for all chunks together
+ * they may be 16 bytes per byte of content, beside what one read of the socket may have brought along (CVE-2023-39326).
+ */
+function isMostlyFraming (received: number, content: number): boolean {
+  return received - content > SLACK + content * 16
+}
+
+/** Bytes: a full read of a socket, and as much as Node lets one chunk's extensions be. */
+const SLACK = (64 + 16) * 1024
 
 function ignore (): void {}

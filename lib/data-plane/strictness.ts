@@ -4,6 +4,8 @@ import { isIP } from 'node:net'
 /** Why a request is refused. */
 export interface Fault {
   readonly reason: string
+  /** Node's parser will refuse it too, once the head is read, and answer. */
+  readonly isLeftToNode: boolean
   /** RFC 9112 6.1: 501 rather than 400. */
   readonly isUnknownCoding: boolean
 }
@@ -16,6 +18,7 @@ export interface Fault {
  */
 export function findFault (raw: IncomingMessage): Fault | null {
   if (raw.httpVersionMajor !== 1) return findHttp2Fault(raw)
+  if (raw.httpVersionMinor > 1) return fault('an HTTP version that is none')
   const { rawHeaders } = raw
   let host: string | null = null
   let coding: string | null = null
@@ -47,11 +50,12 @@ function codingFault (coding: string, minor: number): Fault | null {
   const codings = coding.toLowerCase().split(',').map((token) => token.trim())
   if (codings.length === 1 && codings[0] === 'chunked') return null
   // Node takes the chunks off and leaves the other coding on: nobody behind us would know of it.
-  return codings.filter((name) => name === 'chunked').length > 1 ? fault('chunked twice') : { reason: 'an unknown Transfer-Encoding', isUnknownCoding: true }
+  if (codings.filter((name) => name === 'chunked').length > 1) return fault('chunked twice')
+  return { reason: 'an unknown Transfer-Encoding', isUnknownCoding: true, isLeftToNode: codings.at(-1) !== 'chunked' }
 }
 
 function fault (reason: string): Fault {
-  return { reason, isUnknownCoding: false }
+  return { reason, isUnknownCoding: false, isLeftToNode: false }
 }
 
 /**
@@ -74,6 +78,13 @@ function findHttp2Fault ({ headers, rawHeaders }: IncomingMessage): Fault | null
   if (scheme !== 'http' && scheme !== 'https') return fault('another scheme than http and https')
   const path = headers[':path'] as string
   return path.startsWith('/') || path === '*' ? null : fault('an invalid :path')
+}
+
+/** Node's HTTP/1 parser takes `HTTP/2.0` for a version: to everyone who asks, it is to be one of HTTP/1 that there is not. */
+export function settleVersion (raw: IncomingMessage): void {
+  if ('stream' in raw) return
+  raw.httpVersionMajor = 1
+  raw.httpVersionMinor = 2
 }
 
 function isNamed (name: string, lowerCased: string): boolean {

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import test from 'node:test'
+import { connect, type Client } from '../helpers/client.ts'
+
+/* What lib/data-plane/arrival.ts and client-errors.ts lean on in Node's HTTP server. */
+
+async function serve (t: test.TestContext, listener: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ server: ReturnType<typeof createServer>, client: Client }> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => { server.closeAllConnections(); server.close() })
+  return { server, client: await connect(t, (server.address() as AddressInfo).port) }
+}
+
+const expecting = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n'
+
+test("with a listener for 'checkContinue' there is no 'request' and no 100, and an answer without it ends the connection", async (t) => {
+  const { server, client } = await serve(t, () => assert.fail('called'))
+  server.on('checkContinue', (_request, response: ServerResponse) => { response.end('no') })
+
+  client.write(expecting)
+  const { status, informational, headers } = await client.response()
+
+  assert.deepEqual([status, informational.length, headers['connection']], [200, 0, 'close'])
+})
+
+test('whoever wants a body calls its read(), by whatever way', async (t) => {
+  for (const want of [
+    (request: IncomingMessage) => { request.on('data', () => {}) },
+    (request: IncomingMessage) => { request.resume() },
+    (request: IncomingMessage) => { request.on('readable', () => {}) },
+    (request: IncomingMessage) => { request.pipe(process.stdout, { end: false }).removeAllListeners('unpipe') },
+    (request: IncomingMessage) => { request[Symbol.asyncIterator]().next().then(() => {}, () => {}) }
+  ]) {
+    let isRead = false
+    const { client } = await serve(t, (request, response) => {
+      const { read } = request
+      request.read = function (size) {
+        isRead = true
+        return read.call(request, size) as unknown
+      }
+      setImmediate(() => {
+        assert.equal(isRead, false)
+        want(request)
+        setImmediate(() => response.end())
+      })
+    })
+    client.write('POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n')
+    await client.response()
+    assert.equal(isRead, true)
+  }
+})
+
+test('a socket knows the response whose turn it is, and none in between', async (t) => {
+  let response: ServerResponse | null = null
+  const { server, client } = await serve(t, (_request, answer) => { response = answer })
+  const held = (socket: Socket) => (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage
+  client.socket.destroy()
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const second = await connect(t, (server.address() as AddressInfo).port)
+  const [socket] = await accepted
+
+  assert.ok(!held(socket))
+  const requested = once(server, 'request')
+  second.write('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
+  await requested
+  assert.equal(held(socket), response)
+  response!.end('ok')
+  await second.response()
+  assert.ok(!held(socket))
+})
+
+test("a 'clientError' listener that does nothing leaves the response that is under way alone", async (t) => {
+  const { server, client } = await serve(t, (_request, response) => { setTimeout(() => response.end('whole'), 50) })
+  server.on('clientError', () => {})
+
+  client.write('GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /y HTTP/1.1\r\nHost: x\r\n\r\n')
+
+  assert.equal((await client.response()).body.toString(), 'whole')
+  await client.closed
+})
+
+test("the version HTTP/2.0 in a request line is taken, as one of HTTP/2 without a 'stream'", async (t) => {
+  let seen: unknown[] = []
+  const { client } = await serve(t, (request, response) => {
+    seen = [request.httpVersionMajor, request.httpVersionMinor, 'stream' in request]
+    response.end()
+  })
+
+  client.write('GET /x HTTP/2.0\r\nHost: x\r\n\r\n')
+  await client.response()
+
+  assert.deepEqual(seen, [2, 0, false])
+})
