@@ -3,10 +3,10 @@ import type { Definition } from './catalog.ts'
 import type { Histogram } from './histogram.ts'
 import { OVERFLOW, type Tally } from './tally.ts'
 import { readPairKey, readRequestKey } from './keys.ts'
-import { type Recorder, reasonAt } from './recorder.ts'
+import type { Recorder } from './recorder.ts'
 import type { EndpointSeries, UpstreamSeries, VariantSeries } from './series.ts'
 import { type Sample, single, whole } from './sample.ts'
-import { breakerStates, canaryReasons, closeReasons, codeClasses, errors, methods, OTHER, results, tlsErrors } from './words.ts'
+import { breakerStates, canaryReasons, closeReasons, codeClasses, errors, methods, OTHER, results, retryReasons, tlsErrors } from './words.ts'
 import { gauges } from './gauges.ts'
 
 /** One metric and what there is of it now. Read lazily, so that a reader may rest between two samples. */
@@ -109,7 +109,7 @@ export const families: readonly Family[] = [
   ofUpstreams(catalog.retries, function * ({ name, retries }) {
     for (const [key, count] of retries.entries()) {
       const [reason, result] = readPairKey(key)
-      yield single(key === OVERFLOW ? [name, OTHER, OTHER] : [name, reasonAt(reason), results.list[result]!], count)
+      yield single(key === OVERFLOW ? [name, OTHER, OTHER] : [name, retryReasons.list[reason]!, results.list[result]!], count)
     }
   }),
   ofUpstreams(catalog.connectionsOpened, function * ({ name, connect }) { yield single([name], connect.count) }),

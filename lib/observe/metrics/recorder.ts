@@ -5,7 +5,7 @@ import { coarse } from './catalog.ts'
 import { elapsed, Histogram } from './histogram.ts'
 import { pairKey, requestKey } from './keys.ts'
 import { BytesSeries, EndpointSeries, nameOf, RouteSeries, UpstreamSeries, VariantSeries } from './series.ts'
-import { breakerStates, canaryReasons, classOf, codeClasses, errors, methods, OTHER, results } from './words.ts'
+import { breakerStates, canaryReasons, classOf, codeClasses, errors, methods, OTHER, results, retryReasons } from './words.ts'
 import { ConnectionSeries } from './connection-series.ts'
 
 /** Groups of series at most. A configuration that has more shares the last ones: memory and scrapes have a bound. */
@@ -106,7 +106,7 @@ export class Recorder implements Observer {
     if (name === 'ejected') {
       const known = series.ejections.has(reason) || series.ejections.size < REASONS ? reason : OTHER
       series.ejections.set(known, (series.ejections.get(known) ?? 0) + 1)
-    } else if (name === 'exhausted') series.retries.add(pairKey(errors.indexOf(reason), results.indexOf('budget_exhausted')))
+    } else if (name === 'exhausted') series.retries.add(pairKey(retryReasons.indexOf(reason), results.indexOf('budget_exhausted')))
     else if (name === 'opened') series.transitions[breakerStates.indexOf('open')]!++
     else if (name === 'half-open' || name === 'closed') series.transitions[breakerStates.indexOf(name)]!++
   }
@@ -191,11 +191,7 @@ export class Recorder implements Observer {
   }
 }
 
-/** Index of what a retry was for: the word of its failure, or the class of a status that the policy did not take. */
+/** What a retry was for: the word of the failure before it, or the class of a status that the policy did not take. */
 function reasonOf ({ error, statusCode }: Attempt): number {
-  return error === null ? errors.list.length + classOf(statusCode) : errors.indexOf(error.error)
-}
-
-export function reasonAt (index: number): string {
-  return index < errors.list.length ? errors.list[index]! : codeClasses.list[index - errors.list.length]!
+  return retryReasons.indexOf(error === null ? codeClasses.list[classOf(statusCode)]! : error.error)
 }

@@ -35,6 +35,8 @@ export function classOf (statusCode: number): number {
   return statusCode < 600 ? (statusCode / 100) | 0 : 6
 }
 
+/** What a retry was for: a word of the error table or a class of statuses; and the classes of failures that a budget refuses. */
+export const retryReasons: Words = words([...errors.list, ...codeClasses.list.slice(1), 'connect', 'stale', 'reset', 'timeout', 'status'])
 export const results: Words = words(['success', 'failure', 'budget_exhausted'])
 export const canaryReasons: Words = words(['header', 'cookie', 'weight'])
 export const closeReasons: Words = words(['upstream', 'idle', 'proxy', 'error'])

@@ -148,6 +148,7 @@ const events: [name: UpstreamEventName, reason: string, metric: string, labels: 
   ['half-open', 'x', 'sluice_circuit_breaker_transitions_total', '{upstream="a",to="half-open"}'],
   ['closed', 'x', 'sluice_circuit_breaker_transitions_total', '{upstream="a",to="closed"}'],
   ['exhausted', 'connection_refused', 'sluice_upstream_retries_total', '{upstream="a",reason="connection_refused",result="budget_exhausted"}'],
+  ['exhausted', 'reset', 'sluice_upstream_retries_total', '{upstream="a",reason="reset",result="budget_exhausted"}'],
   ['exhausted', 'something else', 'sluice_upstream_retries_total', '{upstream="a",reason="other",result="budget_exhausted"}']
 ]
 for (const [name, reason, metric, labels] of events) {
