@@ -94,7 +94,8 @@ test('fills in every default of a route', () => {
     trace: 'participate',
     encodedSlashes: 'forward',
     expose: false,
-    slow: 200
+    slow: 200,
+    websocket: false
   })
 })
 
