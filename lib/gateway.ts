@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import type { Dispatcher } from 'undici'
 import type { Problem } from '../types/control.ts'
 import type { Route, Snapshot, Upstream } from '../types/model.ts'
 import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
@@ -10,9 +9,11 @@ import { copyOptions, normalize, normalizeBehaviour, normalizeRoute, normalizeUp
 import { replySchema } from './config/schema.ts'
 import { suggest } from './config/suggest.ts'
 import { isUrl, validate } from './config/validate.ts'
+import { ControlPlane } from './control-plane/index.ts'
+import { realTiming } from './control-plane/timing.ts'
 import { connectOrStale } from './data-plane/retry/index.ts'
 import { Forwarder } from './data-plane/forwarder.ts'
-import { closePool, createPool, observeConnections, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
+import { type ConnectionPool, createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
 import { AnyPath } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
@@ -55,6 +56,7 @@ export class Gateway {
   readonly tools: Tools
   readonly forwarder: Forwarder
   readonly upgrades: Upgrades = new Upgrades(this)
+  readonly controlPlane: ControlPlane
   readonly observers: Observer[] = []
   readonly problems: Problem[] = []
   snapshot: Snapshot | null = null
@@ -62,7 +64,7 @@ export class Gateway {
   hasMetrics = true
   readonly #declaredUpstreams = new Map<string, UpstreamConfig>()
   readonly #declaredRoutes = new Map<string, { readonly url: string, readonly config: RouteConfig }>()
-  readonly #pools = new Map<string, Dispatcher>()
+  readonly #pools = new Map<string, ConnectionPool>()
   readonly #upstreams = new Map<string, Upstream>()
   /** Routes of `reply.proxy`: by the upstream's name, and by the options object where there is one. */
   readonly #plainReplies = new Map<string, Route>()
@@ -73,12 +75,14 @@ export class Gateway {
   constructor (tools: Tools) {
     this.tools = tools
     this.forwarder = new Forwarder(connectOrStale, tools)
+    this.controlPlane = new ControlPlane(realTiming(tools))
     this.#building = {
       tools,
       observers: this.observers,
       instance: randomBytes(6).toString('hex'),
       problems: this.problems,
       openPool: (origin, config) => this.#openPool(origin, config),
+      watch: (upstream, config) => { this.controlPlane.watch(upstream, config) },
       find: (nameOrUrl, where) => this.#find(nameOrUrl, where)
     }
   }
@@ -135,6 +139,11 @@ export class Gateway {
     }
     if (this.problems.length > 0) throw new ConfigError(this.problems)
     this.snapshot = new ProxySnapshot(1, this.#upstreams, routes)
+  }
+
+  /** Opens what is to be open, and checks what is to be checked, before the first request. No upstream can keep the app from starting. */
+  async start (): Promise<void> {
+    await Promise.all([this.controlPlane.start(), ...Array.from(this.#pools.values(), (pool) => pool.keepWarm())])
   }
 
   setCanary (routeIdOrUrl: string, name: string, { weight }: { weight: number }): void {
@@ -195,23 +204,25 @@ export class Gateway {
 
   /** Closes the pools: in peace while that takes no longer than it should, by force afterwards. */
   async close (): Promise<void> {
+    this.controlPlane.close()
     this.upgrades.stop()
     const pools = [...this.#pools.values()]
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<'late'>((resolve) => { timer = setTimeout(resolve, CLOSE_TIMEOUT, 'late') })
     // The clients are gone by now; an upstream may still have to answer our close frame.
-    const closed = Promise.allSettled([...pools.map(closePool), this.forwarder.tunnels.closed()]).then(() => 'closed' as const)
+    const closed = Promise.allSettled([...pools.map((pool) => pool.closeInPeace()), this.forwarder.tunnels.closed()]).then(() => 'closed' as const)
     const outcome = await Promise.race([closed, deadline])
     clearTimeout(timer)
     if (outcome === 'late') await Promise.all(pools.map((pool) => pool.destroy()))
     this.forwarder.close()
   }
 
-  #openPool (origin: string, config: PoolConfig): Dispatcher {
+  #openPool (origin: string, config: PoolConfig): ConnectionPool {
     const key = poolKey(origin, config)
     let pool = this.#pools.get(key)
     if (pool === undefined) {
       pool = createPool(origin, config)
+      if (this.snapshot !== null) pool.keepWarm()
       this.#pools.set(key, pool)
     }
     return pool
@@ -238,7 +249,7 @@ export class Gateway {
     this.#upstreams.set(config.name, upstream)
     for (const observer of this.observers) {
       const told = observer.onUpstream?.(upstream)
-      if (told !== undefined) for (const { pool } of upstream.state.endpoints) observeConnections(pool, told)
+      if (told !== undefined) for (const { pool } of upstream.state.endpoints) pool.observe(told)
     }
     return upstream
   }

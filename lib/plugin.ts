@@ -59,6 +59,7 @@ function setUp (app: FastifyInstance): Shared {
     slowest: (query) => slowest.list(query),
     explain: (request) => explain(gateway, lookup, app.log, request),
     setCanary: (route, name, change) => { gateway.setCanary(route, name, change) },
+    stats: () => gateway.controlPlane.stats(),
     upstream: (name) => gateway.upstream(name),
     tunnels: () => [...gateway.forwarder.tunnels]
   }
@@ -78,6 +79,7 @@ function setUp (app: FastifyInstance): Shared {
     recorder.prepare(gateway.snapshot!, Date.now() / 1000)
     watchArrivals(app.server, gateway.urls)
     gateway.upgrades.attend(app)
+    await gateway.start()
   })
   app.addHook('preClose', async () => { gateway.drain() })
   app.addHook('onClose', async () => { unwatchPauses(settle); await gateway.close(); metrics.close() })

@@ -4,6 +4,8 @@ import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { join, posix } from 'node:path'
 import { canarySchema, endpointSchema, routeSchema, upstreamSchema } from '../lib/config/schema.ts'
+import { healthSchema } from '../lib/control-plane/health/index.ts'
+import { outlierSchema } from '../lib/control-plane/outlier/index.ts'
 import { balancers } from '../lib/data-plane/balancer/index.ts'
 import { poolSchema } from '../lib/data-plane/pool/index.ts'
 import type { OptionSchema } from '../types/policy.ts'
@@ -65,13 +67,15 @@ const rules: { of: string, may: string[], mayTypes?: string[] }[] = [
     of: 'lib/config/',
     may: [
       'types/', 'lib/model/', 'lib/errors.ts', 'lib/config/',
+      'lib/control-plane/health/index.ts', 'lib/control-plane/outlier/index.ts',
       'lib/data-plane/balancer/index.ts', 'lib/data-plane/pool/index.ts', 'lib/data-plane/retry/index.ts', 'lib/data-plane/transform/index.ts',
       'lib/data-plane/rewrite/index.ts',
       'lib/data-plane/route-path.ts', 'lib/data-plane/cookie.ts'
     ],
     mayTypes: ['lib/data-plane/transform/location.ts']
   },
-  { of: 'lib/gateway.ts', may: ['types/', 'lib/config/', 'lib/data-plane/', 'lib/model/', 'lib/errors.ts'] },
+  { of: 'lib/control-plane/', may: ['types/', 'lib/model/', 'lib/errors.ts', 'lib/observe/events.ts', 'lib/control-plane/'] },
+  { of: 'lib/gateway.ts', may: ['types/', 'lib/config/', 'lib/control-plane/', 'lib/data-plane/', 'lib/model/', 'lib/errors.ts'] },
   { of: 'lib/plugin.ts', may: ['types/', 'lib/gateway.ts', 'lib/data-plane/', 'lib/observe/', 'lib/version.ts'] },
   { of: 'lib/cli', may: ['types/', 'lib/cli/', 'lib/plugin.ts', 'lib/config/validate.ts', 'lib/errors.ts', 'lib/version.ts'] },
   { of: 'lib/index.ts', may: ['types/', 'lib/plugin.ts', 'lib/errors.ts', 'lib/observe/metrics/gather.ts'] }
@@ -225,6 +229,8 @@ const checked: Record<string, OptionSchema> = {
   UpstreamOptions: upstreamSchema,
   EndpointOptions: endpointSchema,
   PoolOptions: poolSchema,
+  HealthOptions: healthSchema,
+  OutlierOptions: outlierSchema,
   TlsOptions: properties(poolSchema)['tls']!,
   CanaryOptions: canarySchema,
   WebSocketOptions: properties(routeSchema)['websocket']!,

@@ -1,7 +1,7 @@
 import type { RouteOptions } from './options.ts'
 import type { ProxyMetrics } from './metrics.ts'
 import type { Explanation, ImaginedRequest } from './explanation.ts'
-import type { Snapshot, TunnelInfo, Upstream } from './model.ts'
+import type { ConnectionCounts, Snapshot, TunnelInfo, Upstream } from './model.ts'
 import type { SlowExchange, SlowQuery } from './slowest.ts'
 
 /** One thing wrong with the options. */
@@ -10,6 +10,46 @@ export interface Problem {
   readonly path: string
   /** What, and what was probably meant. */
   readonly message: string
+}
+
+/** `app.proxy.stats()`: everything as it is at this moment. Numbers only grow where it says so. */
+export interface ProxyStats {
+  readonly upstreams: Readonly<Record<string, UpstreamStats>>
+}
+
+export interface UpstreamStats {
+  /** Endpoints that may be picked now. */
+  readonly available: number
+  /** Whether none is well, and health is not believed until one is. */
+  readonly isPanic: boolean
+  /** Attempts under way. */
+  readonly active: number
+  /** Ejections that were due, and not made because `maxEjectedShare` were out already; grows. */
+  readonly ejectionOverflows: number
+  readonly endpoints: readonly EndpointStats[]
+}
+
+export interface EndpointStats {
+  readonly origin: string
+  readonly priority: number
+  /** As configured. */
+  readonly weight: number
+  /** Less while it starts slowly. */
+  readonly currentWeight: number
+  readonly isAvailable: boolean
+  /** What health checks say; `unknown` without any. */
+  readonly health: 'unknown' | 'healthy' | 'unhealthy'
+  readonly isEjected: boolean
+  /** Milliseconds left of the ejection; 0 without one. */
+  readonly ejectedFor: number
+  /** In a row, without a quiet time in between: what the length of the next is multiplied by. */
+  readonly ejections: number
+  readonly breaker: 'closed' | 'open' | 'half-open'
+  /** Attempts under way, to the last byte. */
+  readonly active: number
+  readonly connections: ConnectionCounts
+  /** Health checks so far, both grow; null without any. */
+  readonly probes: { readonly passed: number, readonly failed: number, readonly lastFault: string | null } | null
 }
 
 /** `fastify.proxy` */
@@ -39,6 +79,8 @@ export interface ProxyControl {
    * @throws Error before the app is ready
    */
   explain (request: ImaginedRequest): Explanation
+  /** What upstreams, endpoints and connections are like now. Reads, and changes nothing; empty until the app is ready. */
+  stats (): ProxyStats
   /** An upstream by its name; undefined if there is none. */
   upstream (name: string): Upstream | undefined
   /** The tunnels that are open: WebSocket connections, in the order in which they were opened. */

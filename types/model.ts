@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
-import type { Balancer, Observer, Transform } from './policy.ts'
+import type { Balancer, ConnectionObserver, Observer, Transform } from './policy.ts'
 import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
 
 /*
@@ -9,12 +9,13 @@ import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
  *
  * field                              written by                                    read by
  * gateway.snapshot                   gateway, when it is built                     entry, once per exchange
- * upstream.state                     gateway; later availability and drain         forwarder, once per attempt
+ * upstream.state                     control plane, when something changed         forwarder, once per attempt
  * endpoint.active                    attempt                                       balancers, drain
  * endpoint.tunnels                   tunnel                                        forwarder, stats
- * endpoint.health, .ejectedUntil     later: health monitor, ejector                availability
+ * endpoint.health, .ejectedUntil     health checks, ejector                        availability
+ * endpoint.weight                    slow start                                    balancers
  * endpoint.breaker                   later: breaker                                availability
- * upstream.refresh                   gateway, when it is built                     breaker
+ * upstream.refresh                   monitor, when it is made                      breaker
  * canary.weight                      setCanary                                     canary choice, once per exchange
  * canary.fallbacks                   canary choice                                 stats
  * exchange.*, attempt.*              entry, forwarder, attempt                     transforms, observers
@@ -110,8 +111,60 @@ export interface UpstreamState {
   readonly endpoints: readonly Endpoint[]
   /** Those that may be picked now. */
   readonly available: readonly Endpoint[]
+  /** How traffic is split over priorities; null where there is but one, or none is well. */
+  readonly tiers: readonly Tier[] | null
+  /** Whether none is well, and `available` is all of the first priority instead. */
+  readonly isPanic: boolean
   readonly balancer: Balancer
   readonly observers: readonly Observer[]
+}
+
+/** The endpoints of one priority that are well. */
+export interface Tier {
+  readonly available: readonly Endpoint[]
+  /** End of its share of the traffic, which begins at that of the tier before: 0.8 and 1 are 80 % and 20 %. */
+  readonly upTo: number
+}
+
+/** The connections of an endpoint. Endpoints of several upstreams that agree in everything share one. */
+export interface EndpointPool extends Dispatcher {
+  readonly connections: ConnectionCounts
+  /** From now on, tells of each connection; once, however many endpoints an upstream has in this pool. */
+  observe (observer: ConnectionObserver): void
+  /**
+   * Opens connections ahead until there are `count`; at least one, unless there is no room.
+   * @returns whether the endpoint could be connected to. Never rejects
+   */
+  prewarm (count: number): Promise<boolean>
+  /** Asks over a connection of its own. @returns the answer; rejects if none comes in time, or none that is HTTP */
+  probe (probe: Probe): Promise<ProbeAnswer>
+}
+
+export interface ConnectionCounts {
+  /** That carry a request. */
+  readonly busy: number
+  /** That have carried one and wait for the next. */
+  readonly idle: number
+  /** That wait for their first. */
+  readonly warm: number
+  /** That are being made. */
+  readonly opening: number
+}
+
+/** A health check's request. */
+export interface Probe {
+  readonly method: 'GET' | 'HEAD'
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly servername: string | null
+  /** Milliseconds for all of it. */
+  readonly timeout: number
+}
+
+export interface ProbeAnswer {
+  readonly statusCode: number
+  /** Milliseconds from the start of the probe to the head of the answer. */
+  readonly latency: number
 }
 
 /** One origin with its own pool. Plain numbers: one thread, no locks. */
@@ -122,14 +175,19 @@ export interface Endpoint {
   readonly host: string
   /** Put in front of every path; '' for none. */
   readonly basePath: string
-  readonly weight: number
+  /** As configured. */
+  readonly baseWeight: number
+  /** Less while it starts slowly; with each change `available` is a new list. */
+  weight: number
+  /** Lower ones first. */
+  readonly priority: number
   /** Name in SNI; null for plain text. */
   readonly servername: string | null
   /** Requests that it can be sent at once: one per connection, or with HTTP/2 a hundred. */
   readonly connections: number
   /** Milliseconds that a connection may take, TLS included. */
   readonly connectTimeout: number
-  readonly pool: Dispatcher
+  readonly pool: EndpointPool
   /** Exchanges under way, from the choice of this endpoint to the last byte. */
   active: number
   /** Those of them that are tunnels. */

@@ -43,6 +43,22 @@ export interface UpstreamOptions {
   balancer?: 'power-of-two' | 'round-robin' | 'random' | 'least-requests' | 'peak-ewma' | HashOptions | Balancer
   /** Connections to each endpoint. */
   pool?: PoolOptions
+  /**
+   * Active checks of every endpoint. Those that fail are passed over until they pass again; while none is left, all are used.
+   * @default false
+   */
+  health?: false | HealthOptions
+  /**
+   * Ejects endpoints whose real attempts fail, for a time that grows. What counts: no connection, a broken one, a timeout, 502, 503 and 504; never what
+   * the client, or a limit of the proxy, ended. The only endpoint of an upstream is never ejected.
+   * @default on, with the defaults below
+   */
+  outlier?: false | OutlierOptions
+  /**
+   * Over how many milliseconds an endpoint that comes back gets from a tenth of its weight to all of it. 0 disables.
+   * @default 0
+   */
+  slowStart?: number
 }
 
 /** Rendezvous hashing: when an endpoint goes, only its own keys move. */
@@ -60,8 +76,96 @@ export interface EndpointOptions {
    * @default 1
    */
   weight?: number
+  /**
+   * Lower ones first: the next gets traffic when fewer than 71 % of an earlier one's endpoints are available, the more the fewer.
+   * @default 0
+   */
+  priority?: number
   /** Value of the `Host` header for this endpoint, in place of its own authority. */
   host?: string
+}
+
+export interface HealthOptions {
+  /**
+   * Put behind the endpoint's base path; may have a query.
+   * @default '/'
+   */
+  path?: string
+  /**
+   * @default 'GET'
+   */
+  method?: 'GET' | 'HEAD'
+  /**
+   * Up to a tenth less, at random. An unhealthy endpoint is asked a fifth more often, and again at once when it passes.
+   * @default 10000
+   */
+  interval?: number
+  /**
+   * Of one check: connecting, head and body.
+   * @default 5000, or the interval where that is shorter
+   */
+  timeout?: number
+  /**
+   * Checks in a row that an unhealthy endpoint has to pass. The first that is ever passed is enough.
+   * @default 2
+   */
+  rise?: number
+  /**
+   * Checks in a row that fail before an endpoint is unhealthy.
+   * @default 3
+   */
+  fall?: number
+  /**
+   * Statuses that pass; redirects are not followed.
+   * @default 200 to 299
+   */
+  status?: number[] | ((status: number) => boolean)
+  /** Milliseconds from the start of a check to the head of the answer; what takes longer fails. */
+  maxLatency?: number
+  /** Sent with each check, after `x-health-probe: true` and in its place if named so. */
+  headers?: Record<string, string>
+  /**
+   * How long the app's readiness waits until every endpoint has been found healthy or unhealthy. It does not fail when that takes longer. 0 disables.
+   * @default 0
+   */
+  waitForHealthy?: number
+}
+
+export interface OutlierOptions {
+  /**
+   * Failures in a row. After an ejection the first is enough until one attempt goes well.
+   * @default 5
+   */
+  consecutiveFailures?: number
+  /**
+   * Share of the attempts within `window` that came to no answer (statuses do not count).
+   * @default 0.3
+   */
+  failureRate?: number
+  /**
+   * Attempts within `window` below which the rate says nothing.
+   * @default 10
+   */
+  minimumRequests?: number
+  /**
+   * @default 60000
+   */
+  window?: number
+  /**
+   * Of the first ejection; the second is twice as long, and so on, up to a tenth more at random. An endpoint that could not be connected to is back
+   * as soon as it can; one that a health check saw fail, as soon as it passes.
+   * @default 30000
+   */
+  baseEjection?: number
+  /**
+   * @default 300000
+   */
+  maxEjection?: number
+  /**
+   * Share of the endpoints that may be ejected at one time; one of several may always be, unless this is 0.
+   * @default 0.5
+   */
+  maxEjectedShare?: number
 }
 
 export interface PoolOptions {
@@ -70,6 +174,11 @@ export interface PoolOptions {
    * @default 128
    */
   connections?: number
+  /**
+   * Connections per endpoint that are opened, TLS included, before the app is ready, and kept. An endpoint that cannot be connected to does not hold up the app.
+   * @default 0
+   */
+  warm?: number
   /**
    * How long an idle connection is kept; never longer than the upstream announces in `Keep-Alive`.
    * @default 4000

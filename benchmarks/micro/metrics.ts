@@ -25,8 +25,8 @@ const isSmoke = process.argv.includes('--smoke')
 
 /** One exchange with one attempt, as they are when they end. */
 function samples (): { exchange: ProxyExchange, attempt: ProxyAttempt } {
-  const upstream = new ProxyUpstream('a', { endpoints: [], available: [], balancer: { pick: (available) => available[0]! }, observers: [] })
-  const settings = { weight: 1, host: null, servername: null, connections: 128, connectTimeout: 5000 }
+  const upstream = new ProxyUpstream('a', { endpoints: [], available: [], tiers: null, isPanic: false, balancer: { pick: (available) => available[0]! }, observers: [] })
+  const settings = { weight: 1, host: null, servername: null, connections: 128, connectTimeout: 5000, priority: 0 }
   const endpoint = new ProxyEndpoint(new URL('http://10.0.0.1'), settings as ConstructorParameters<typeof ProxyEndpoint>[1], {} as never)
   const request = { method: 'GET' } as FastifyRequest
   const exchange = new ProxyExchange(request, { statusCode: 200 } as FastifyReply, { id: '/*', upstream, slow: 200, canaries: null } as unknown as Route, 1.25)

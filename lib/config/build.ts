@@ -1,9 +1,8 @@
-import type { Canary, Endpoint, PathRewrite, Route, Upstream, WebSocketPolicy } from '../../types/model.ts'
+import type { Canary, Endpoint, EndpointPool, PathRewrite, Route, Upstream, WebSocketPolicy } from '../../types/model.ts'
 import type { Problem } from '../../types/control.ts'
 import type { Observer, Tools } from '../../types/policy.ts'
 import type { TimeoutOptions } from '../../types/options.ts'
-import type { Dispatcher } from 'undici'
-import { createBalancer, learnerOf } from '../data-plane/balancer/index.ts'
+import { createBalancer, learnerOf, withPriorities } from '../data-plane/balancer/index.ts'
 import { readCookie } from '../data-plane/cookie.ts'
 import { capacityOf, type PoolConfig } from '../data-plane/pool/index.ts'
 import { rewritePlan } from '../data-plane/rewrite/index.ts'
@@ -23,7 +22,9 @@ export interface Building {
   /** Marks this gateway's own hops in Via. */
   readonly instance: string
   readonly problems: Problem[]
-  openPool (origin: string, config: PoolConfig): Dispatcher
+  openPool (origin: string, config: PoolConfig): EndpointPool
+  /** Has an upstream watched over: health, ejection, availability. */
+  watch (upstream: Upstream, config: UpstreamConfig): void
   /** An upstream by name or URL; null, and a problem, if there is none. */
   find (nameOrUrl: string, where: string): Upstream | null
 }
@@ -33,6 +34,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
     const url = new URL(endpoint.origin)
     return new ProxyEndpoint(url, {
       weight: endpoint.weight,
+      priority: endpoint.priority,
       host: endpoint.host ?? null,
       servername: config.pool.tls?.servername ?? null,
       connections: capacityOf(config.pool),
@@ -40,13 +42,18 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
     }, building.openPool(url.origin, config.pool))
   })
   const balancer = createBalancer(config.balancer, building.tools)
+  const hasPriorities = endpoints.some(({ priority }) => priority !== endpoints[0]!.priority)
   const learner = learnerOf(config.balancer, balancer)
-  return new ProxyUpstream(config.name, {
+  const upstream = new ProxyUpstream(config.name, {
     endpoints,
     available: endpoints,
-    balancer,
+    tiers: null,
+    isPanic: false,
+    balancer: hasPriorities ? withPriorities(balancer, building.tools) : balancer,
     observers: learner === null ? building.observers : [...building.observers, learner]
   })
+  building.watch(upstream, config)
+  return upstream
 }
 
 /** A declared route, ready for requests; null, and problems, if it names what is not there. */

@@ -1,14 +1,17 @@
 import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
+import type { HealthConfig } from '../control-plane/health/index.ts'
+import type { OutlierConfig } from '../control-plane/outlier/index.ts'
 import { type BalancerConfig, isBalancer } from '../data-plane/balancer/index.ts'
 import type { BodyOptions, BodyRewriteOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions, WebSocketOptions } from '../../types/options.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
-import { checkUpstream } from './upstream-policies.ts'
+import { checkUpstream, completeHealth } from './upstream-policies.ts'
 import { isUrl, join, unknownKey, validate } from './validate.ts'
 
 export interface EndpointConfig {
   readonly origin: string
   readonly weight: number
+  readonly priority: number
   readonly host?: string
 }
 
@@ -17,6 +20,9 @@ export interface UpstreamConfig {
   readonly endpoints: readonly EndpointConfig[]
   readonly balancer: BalancerConfig
   readonly pool: Required<Omit<PoolOptions, 'tls'>> & Pick<PoolOptions, 'tls'>
+  readonly health: false | HealthConfig
+  readonly outlier: false | OutlierConfig
+  readonly slowStart: number
   /** Where it was written, for later problems. */
   readonly where: string
 }
@@ -146,8 +152,10 @@ export function normalizeUpstream (name: string, value: unknown, where: string, 
   if (isPlain(full) && Array.isArray(full['endpoints'])) {
     full['endpoints'] = full['endpoints'].map((endpoint: unknown) => typeof endpoint === 'string' ? { origin: endpoint } : endpoint)
   }
-  if (!validate(upstreamSchema, full, where, problems) || !checkUpstream(full as UpstreamConfig, where, problems)) return null
-  return freeze({ ...(full as Omit<UpstreamConfig, 'name' | 'where'>), name, where })
+  if (!validate(upstreamSchema, full, where, problems)) return null
+  const config = { ...(full as Omit<UpstreamConfig, 'name' | 'where'>), name, where }
+  config.health = completeHealth(config.health)
+  return checkUpstream(config, where, problems) ? freeze(config) : null
 }
 
 export function normalizeRoute (value: unknown, defaults: Plain, where: string, problems: Problem[], schema: OptionSchema = routeSchema): RouteConfig | null {

@@ -1,4 +1,6 @@
 import type { OptionSchema } from '../../types/policy.ts'
+import { healthSchema } from '../control-plane/health/index.ts'
+import { outlierSchema } from '../control-plane/outlier/index.ts'
 import { balancers } from '../data-plane/balancer/index.ts'
 import { rewriteSchema } from '../data-plane/rewrite/index.ts'
 import { poolSchema } from '../data-plane/pool/index.ts'
@@ -19,6 +21,7 @@ export const endpointSchema: OptionSchema = {
   properties: {
     origin: { kind: ['url'] },
     weight: { kind: ['number'], exclusiveMinimum: 0, default: 1 },
+    priority: { kind: ['integer'], minimum: 0, maximum: 1000, default: 0 },
     host: { kind: ['string'], minLength: 1 }
   }
 }
@@ -31,7 +34,10 @@ export const upstreamSchema: OptionSchema = {
     endpoints: { type: 'array', minItems: 1, items: endpointSchema },
     // An object is checked when it is known what it is: see upstream-policies.ts.
     balancer: { kind: ['string', 'object'], if: { type: 'string' }, then: { enum: [...balancers.keys()] }, default: 'power-of-two' },
-    pool: { ...poolSchema, default: {} }
+    pool: { ...poolSchema, default: {} },
+    health: { ...healthSchema, default: false },
+    outlier: { ...outlierSchema, default: {} },
+    slowStart: { ...milliseconds, default: 0 }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Problem } from '../../types/control.ts'
 import { balancers, isBalancer } from '../data-plane/balancer/index.ts'
+import type { HealthConfig } from '../control-plane/health/index.ts'
 import type { UpstreamConfig } from './normalize.ts'
 import { suggest } from './suggest.ts'
 import { join, validate } from './validate.ts'
@@ -8,8 +9,36 @@ import { join, validate } from './validate.ts'
 export function checkUpstream (config: UpstreamConfig, where: string, problems: Problem[]): boolean {
   const before = problems.length
   checkBalancer(config.balancer, join(where, 'balancer'), problems)
+  const { health, pool } = config
+  if (pool.warm > pool.connections) problems.push({ path: join(join(where, 'pool'), 'warm'), message: `is ${pool.warm}, more than the ${pool.connections} of pool.connections` })
+  if (health !== false) checkHealth(health, join(where, 'health'), problems)
   return problems.length === before
 }
+
+/** undici refuses to send these, so no check would ever pass. */
+const notOurs: ReadonlySet<string> = new Set(['connection', 'content-length', 'expect', 'keep-alive', 'transfer-encoding', 'upgrade'])
+
+function checkHealth ({ headers, maxLatency, timeout, status }: HealthConfig, where: string, problems: Problem[]): void {
+  for (const name of Object.keys(headers)) {
+    if (notOurs.has(name)) problems.push({ path: join(join(where, 'headers'), name), message: 'is not for a health check to set' })
+  }
+  if (maxLatency !== undefined && maxLatency > timeout) problems.push({ path: join(where, 'maxLatency'), message: `is ${maxLatency} ms, more than the ${timeout} ms of health.timeout` })
+  if (Array.isArray(status)) {
+    for (const code of status) {
+      if (code < 200 || code > 599) problems.push({ path: join(where, 'status'), message: `has ${code}, which is no status of an answer` })
+    }
+  }
+}
+
+/** What depends on other options, or is written in several ways. */
+export function completeHealth (health: false | HealthConfig): false | HealthConfig {
+  if (health === false) return false
+  const headers = Object.fromEntries(Object.entries(health.headers).map(([name, value]) => [name.toLowerCase(), value]))
+  return { ...health, headers, timeout: health.timeout ?? Math.min(LONGEST_CHECK, health.interval) }
+}
+
+/** Milliseconds; see HealthOptions.timeout. */
+const LONGEST_CHECK = 5000
 
 function checkBalancer (balancer: UpstreamConfig['balancer'], where: string, problems: Problem[]): void {
   if (isBalancer(balancer)) return

@@ -3,13 +3,14 @@ import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
 import { suggest } from './suggest.ts'
 
-type Kind = 'string' | 'strings' | 'number' | 'integer' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'pem' | 'replacements'
+type Kind = 'string' | 'strings' | 'number' | 'integer' | 'integers' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'pem' | 'replacements'
 
 const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> = {
   string: { is: (value) => typeof value === 'string', called: 'a string' },
   strings: { is: (value) => Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'), called: 'a list of strings' },
   number: { is: (value) => typeof value === 'number' && Number.isFinite(value), called: 'a number' },
   integer: { is: (value) => Number.isSafeInteger(value), called: 'a whole number' },
+  integers: { is: (value) => Array.isArray(value) && value.length > 0 && value.every((item) => Number.isSafeInteger(item)), called: 'a list of whole numbers' },
   boolean: { is: (value) => typeof value === 'boolean', called: 'true or false' },
   false: { is: (value) => value === false, called: 'false' },
   function: { is: (value) => typeof value === 'function', called: 'a function' },

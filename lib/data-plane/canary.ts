@@ -32,7 +32,9 @@ export function chooseVariant (exchange: ProxyExchange, canaries: readonly Canar
 }
 
 function take (exchange: ProxyExchange, canary: Canary, reason: CanaryReason): void {
-  if (canary.upstream.state.available.length === 0) {
+  const { available, isPanic } = canary.upstream.state
+  // Endpoints that are all unwell are a last resort; the stable side is a better one.
+  if (available.length === 0 || (isPanic && canary.onEmpty === 'stable')) {
     if (canary.onEmpty === 'fail') throw proxyError('no_healthy_upstream', 'select')
     canary.fallbacks++
     return

@@ -1,8 +1,8 @@
-import type { Dispatcher } from 'undici'
-import type { Endpoint } from '../../types/model.ts'
+import type { Endpoint, EndpointPool } from '../../types/model.ts'
 
 interface EndpointSettings {
   readonly weight: number
+  readonly priority: number
   /** In place of the authority of the origin. */
   readonly host: string | null
   readonly servername: string | null
@@ -14,22 +14,26 @@ export class ProxyEndpoint implements Endpoint {
   readonly origin: string
   readonly host: string
   readonly basePath: string
-  readonly weight: number
+  readonly baseWeight: number
+  weight: number
+  readonly priority: number
   readonly servername: string | null
   readonly connections: number
   readonly connectTimeout: number
-  readonly pool: Dispatcher
+  readonly pool: EndpointPool
   active = 0
   tunnels = 0
   health: Endpoint['health'] = 'unknown'
   ejectedUntil = 0
   breaker: Endpoint['breaker'] = 'closed'
 
-  constructor (url: URL, settings: EndpointSettings, pool: Dispatcher) {
+  constructor (url: URL, settings: EndpointSettings, pool: EndpointPool) {
     this.origin = url.origin
     this.host = settings.host ?? url.host
     this.basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
+    this.baseWeight = settings.weight
     this.weight = settings.weight
+    this.priority = settings.priority
     this.servername = url.protocol === 'https:' ? settings.servername ?? url.hostname.replace(/^\[|\]$/g, '') : null
     this.connections = settings.connections
     this.connectTimeout = settings.connectTimeout

@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Dispatcher } from 'undici'
-import type { Attempt, Endpoint, Exchange, Route, Upstream } from '../../types/model.ts'
+import type { Attempt, Endpoint, EndpointPool, Exchange, Route, Upstream } from '../../types/model.ts'
 import { AnyPath } from '../../lib/data-plane/route-path.ts'
 import { roundRobin } from '../../lib/data-plane/balancer/round-robin.ts'
 import { ProxyEndpoint } from '../../lib/model/endpoint.ts'
@@ -44,21 +43,22 @@ export function requestWith (fields: RequestFields = {}): FastifyRequest {
 
 export interface EndpointFields {
   weight?: number
+  priority?: number
   host?: string
   servername?: string
   active?: number
 }
 
-export function endpointAt (url: string, { weight = 1, host, servername, active = 0 }: EndpointFields = {}): Endpoint {
-  const settings = { weight, host: host ?? null, servername: servername ?? null, connections: 128, connectTimeout: 5000 }
-  const endpoint = new ProxyEndpoint(new URL(url), settings, {} as Dispatcher)
+export function endpointAt (url: string, { weight = 1, priority = 0, host, servername, active = 0 }: EndpointFields = {}): Endpoint {
+  const settings = { weight, host: host ?? null, servername: servername ?? null, connections: 128, connectTimeout: 5000, priority }
+  const endpoint = new ProxyEndpoint(new URL(url), settings, {} as EndpointPool)
   endpoint.active = active
   return endpoint
 }
 
 /** All of its endpoints are available, unless told otherwise. */
 export function upstreamOf (name: string, endpoints: readonly Endpoint[], available: readonly Endpoint[] = endpoints): Upstream {
-  return new ProxyUpstream(name, { endpoints, available, balancer: roundRobin.create({}, { now: () => 0, random: () => 0 }), observers: [] })
+  return new ProxyUpstream(name, { endpoints, available, tiers: null, isPanic: false, balancer: roundRobin.create({}, { now: () => 0, random: () => 0 }), observers: [] })
 }
 
 export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route {

@@ -5,6 +5,7 @@ import { peakEwma } from './peak-ewma.ts'
 import { powerOfTwo } from './power-of-two.ts'
 import { random } from './random.ts'
 import { roundRobin } from './round-robin.ts'
+import { TieredBalancer } from './tiered.ts'
 import { UserBalancer } from './user.ts'
 
 /** Every balancer that the options may name. A new one is a file beside this one, and a line here. */
@@ -24,6 +25,11 @@ export function createBalancer (config: BalancerConfig, tools: Tools): Balancer 
   if (isBalancer(config)) return new UserBalancer(config)
   const { name, ...options } = typeof config === 'string' ? { name: config } : config
   return balancers.get(name)!.create(options as never, tools)
+}
+
+/** For upstreams whose endpoints differ in priority. */
+export function withPriorities (balancer: Balancer, { random }: Tools): Balancer {
+  return new TieredBalancer(balancer, random)
 }
 
 /** The part of a balancer that wants to know how attempts went, which may be the user's own; null for most. */

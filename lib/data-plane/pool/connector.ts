@@ -15,6 +15,12 @@ export function createConnector (config: PoolConfig, connecting: Set<Socket>, ob
   const { connectTimeout } = config
   const connect = buildConnector({ ...config.tls, rejectUnauthorized: config.tls?.rejectUnauthorized ?? true, timeout: 0 })
 
+  // undici holds sessions by weak references alone: without this a full handshake follows every collection of garbage.
+  const sessions: Buffer[] = []
+  function keepSession (latest: Buffer): void {
+    sessions[0] = latest
+  }
+
   return function connectInTime (options, callback): void {
     const startedAt = performance.now()
     const timer = setTimeout(function giveUp () {
@@ -30,6 +36,7 @@ export function createConnector (config: PoolConfig, connecting: Set<Socket>, ob
       else callback(null, socket!)
     } as buildConnector.Callback) as unknown as Socket
     connecting.add(inTheMaking)
+    inTheMaking.on('session', keepSession)
   }
 }
 

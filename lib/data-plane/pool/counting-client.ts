@@ -4,6 +4,7 @@ import { type buildConnector, Client, type Dispatcher, errors } from 'undici'
 import type { Carried, Connection, Remote } from './connection.ts'
 import { HeadSieve } from './head-sieve.ts'
 import { editNextText } from './next-text.ts'
+import { hasWaited } from './shelf.ts'
 
 /** As undici writes the end of a chunked body; test/contract/undici-wire.test.ts holds it. */
 const LAST_CHUNK = '\r\n0\r\n\r\n'
@@ -17,6 +18,7 @@ export class CountingClient extends Client implements Connection {
   carried = 0
 
   readonly #connected: Set<CountingClient>
+  readonly #recycleAfter: number
   #socket: Socket | null = null
   /** Of the present connection, or the last one. */
   remote: Remote | null = null
@@ -25,8 +27,11 @@ export class CountingClient extends Client implements Connection {
   #connectedAt = 0
   #sieve: HeadSieve | null = null
 
-  /** @param connected all of one pool that have a connection; this one enters and leaves by itself */
-  constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>) {
+  /**
+   * @param connected all of one pool that have a connection; this one enters and leaves by itself
+   * @param recycleAfter ms for which a connection is used; Infinity for as long as it lasts
+   */
+  constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>, recycleAfter: number) {
     super(origin, {
       ...options,
       connect: (request, callback) => {
@@ -38,6 +43,7 @@ export class CountingClient extends Client implements Connection {
       }
     })
     this.#connected = connected
+    this.#recycleAfter = recycleAfter
   }
 
   /** What the present socket failed with; null while it is well, and after an orderly end. */
@@ -52,6 +58,8 @@ export class CountingClient extends Client implements Connection {
 
   override dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler & Partial<Carried>): boolean {
     handler.client = this
+    // The last request of a connection says so (`Connection: close`), which costs it nothing; the next is made to where the name leads by then.
+    if (this.#recycleAfter !== Infinity) options.reset = this.#socket !== null && !this.#socket.destroyed && performance.now() - this.#connectedAt > this.#recycleAfter
     const { silence } = handler
     if (silence === undefined || silence === null) return super.dispatch(options, handler)
     // Here, and not where it is handed to the pool: undici makes its Request now, which is when others instrument it, and for one
@@ -101,6 +109,8 @@ export class CountingClient extends Client implements Connection {
     this.carried = 0
     this.remote = null
     if (socket === null) return
+    // It may have been closed meanwhile like any that is idle.
+    if (hasWaited(socket)) this.carried = 1
     // Now: a socket that is gone knows no more.
     const { remoteAddress: address, remotePort: port } = socket
     const secure = 'encrypted' in socket ? socket as TLSSocket : null

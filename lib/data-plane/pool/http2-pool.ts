@@ -1,15 +1,19 @@
 import type { ClientHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { Dispatcher, errors } from 'undici'
+import type { ConnectionCounts, Probe, ProbeAnswer } from '../../../types/model.ts'
 import type { ConnectionObserver } from '../../../types/policy.ts'
 import { tellRefusal } from './connector.ts'
-import type { PoolConfig } from './index.ts'
+import type { ConnectionPool, PoolConfig } from './index.ts'
 import { type ConnectionOwner, Http2Connection, STREAMS } from './http2-connection.ts'
 import { Http2Connector } from './http2-connector.ts'
+import { sendHttp2Probe } from './http2-probe.ts'
 import type { Caller } from './http2-request.ts'
 
 /** How many may wait before those are looked for that have been given up. */
 const FIRST_LOOK = 64
+/** Milliseconds before a warm connection that ended is replaced; ten times that after one that could not be made. */
+const REPLACE_AFTER = 250
 
 interface Waiting {
   readonly options: Dispatcher.DispatchOptions
@@ -22,7 +26,7 @@ interface Waiting {
  *
  * Another connection is opened when all have as many requests as they may; so most upstreams have one.
  */
-export class Http2Pool extends Dispatcher implements ConnectionOwner {
+export class Http2Pool extends Dispatcher implements ConnectionOwner, ConnectionPool {
   readonly keepAliveTimeout: number
   readonly connectTimeout: number
   readonly observers: ConnectionObserver[] = []
@@ -33,6 +37,9 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner {
   readonly #connecting = new Set<Socket>()
   #waiting: Waiting[] = []
   #lookAt = FIRST_LOOK
+  readonly #warm: number
+  #warmTimer: NodeJS.Timeout | null = null
+  #isKeptWarm = false
   #isClosed = false
   #whenEmpty: (() => void)[] = []
 
@@ -41,6 +48,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner {
     this.keepAliveTimeout = config.keepAliveTimeout
     this.connectTimeout = config.connectTimeout
     this.#limit = config.connections
+    this.#warm = config.warm
     this.#connector = new Http2Connector(origin, config)
   }
 
@@ -95,6 +103,51 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner {
     return this.#emptied(typeof given === 'function' ? given : callback)
   }
 
+  get connections (): ConnectionCounts {
+    let busy = 0
+    let idle = 0
+    let warm = 0
+    for (const { active, carried } of this.#connections) {
+      if (active > 0) busy++
+      else if (carried > 0) idle++
+      else warm++
+    }
+    return { busy, idle, warm, opening: this.#connecting.size }
+  }
+
+  observe (observer: ConnectionObserver): void {
+    if (!this.observers.includes(observer)) this.observers.push(observer)
+  }
+
+  async prewarm (count: number): Promise<boolean> {
+    const total = this.#connections.size + this.#connecting.size
+    const missing = Math.min(Math.max(1, count - total), this.#limit - total)
+    if (missing <= 0) return true
+    const results = await Promise.all(Array.from({ length: missing }, () => new Promise<boolean>((resolve) => { this.#open(resolve) })))
+    return results.includes(true)
+  }
+
+  async keepWarm (): Promise<void> {
+    this.#isKeptWarm = this.#warm > 0
+    if (this.#isKeptWarm) this.#replenish(await this.prewarm(this.#warm))
+  }
+
+  probe (probe: Probe): Promise<ProbeAnswer> {
+    return sendHttp2Probe(this.#connector, probe, this.#connecting)
+  }
+
+  closeInPeace (): Promise<void> {
+    return this.close()
+  }
+
+  #replenish (isConnected: boolean): void {
+    if (!this.#isKeptWarm || this.#isClosed || this.#warmTimer !== null || this.#connections.size + this.#connecting.size >= this.#warm) return
+    this.#warmTimer = setTimeout(async () => {
+      this.#warmTimer = null
+      if (!this.#isClosed) this.#replenish(await this.prewarm(this.#warm))
+    }, isConnected ? REPLACE_AFTER : REPLACE_AFTER * 10).unref()
+  }
+
   // As a connection of ours sees it ────────────────────────────────────────
 
   changed (connection: Http2Connection): void {
@@ -112,6 +165,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner {
 
   #left (connection: Http2Connection): void {
     for (const observer of this.observers) observer.onDisconnected(connection.endedBy)
+    this.#replenish(true)
     if (this.#connections.size > 0) return
     for (const tell of this.#whenEmpty.splice(0)) tell()
   }
@@ -148,12 +202,13 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner {
     }
   }
 
-  #open (): void {
+  #open (tell: (isConnected: boolean) => void = () => {}): void {
     const startedAt = performance.now()
     const socket = this.#connector.connect((error, session) => {
       this.#connecting.delete(socket)
       if (session !== null) this.#enter(session, startedAt)
       else this.#failed(error!)
+      tell(session !== null)
     })
     this.#connecting.add(socket)
   }

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Dispatcher } from 'undici'
 import { buildRoute, buildUpstream, type Building } from '../../../lib/config/build.ts'
 import { normalizeRoute, normalizeUpstream } from '../../../lib/config/normalize.ts'
 import type { PoolConfig } from '../../../lib/data-plane/pool/index.ts'
 import type { Problem } from '../../../types/control.ts'
-import type { Route, Upstream } from '../../../types/model.ts'
+import type { EndpointPool, Route, Upstream } from '../../../types/model.ts'
 import type { RouteOptions, UpstreamOptions } from '../../../types/options.ts'
 import { attemptOf, exchangeWith, requestWith } from '../samples.ts'
 
@@ -26,8 +25,9 @@ function building (): Built {
     opened,
     openPool (origin, config) {
       opened.push({ origin, config })
-      return { origin } as unknown as Dispatcher
+      return { origin } as unknown as EndpointPool
     },
+    watch () {},
     find (name, where) {
       const upstream = upstreams.get(name)
       if (upstream === undefined) problems.push({ path: where, message: `no ${name}` })
@@ -58,7 +58,7 @@ function problemsWith (own: Partial<RouteOptions>, url?: string): string[] {
 
 test('makes an endpoint of each, with its pool', () => {
   const built = building()
-  const pool = { protocol: 'http1' as const, connections: 3, keepAliveTimeout: 10, connectTimeout: 20, tls: { servername: 'tls.example', rejectUnauthorized: true } }
+  const pool = { protocol: 'http1' as const, connections: 3, warm: 0, keepAliveTimeout: 10, connectTimeout: 20, tls: { servername: 'tls.example', rejectUnauthorized: true } }
   const { state, name } = upstreamWith({ endpoints: [{ origin: 'https://a.example:8443/base', weight: 2, host: 'shop' }, 'http://b.example'], pool }, built)
   assert.equal(name, 'a')
   assert.deepEqual(state.endpoints.map(({ origin, basePath, weight, host, servername, connections, connectTimeout }) => [origin, basePath, weight, host, servername, connections, connectTimeout]), [

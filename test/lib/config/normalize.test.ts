@@ -17,21 +17,27 @@ function onlyRoute (options: ProxyOptions): RouteConfig {
   return routes[0]!
 }
 
-const pool = { connections: 128, keepAliveTimeout: 4000, connectTimeout: 5000, protocol: 'http1' }
+const pool = { connections: 128, warm: 0, keepAliveTimeout: 4000, connectTimeout: 5000, protocol: 'http1' }
 const a = 'http://10.0.0.1'
 const b = 'http://10.0.0.2'
 
+const judged = {
+  health: false,
+  outlier: { consecutiveFailures: 5, failureRate: 0.3, minimumRequests: 10, window: 60_000, baseEjection: 30_000, maxEjection: 300_000, maxEjectedShare: 0.5 },
+  slowStart: 0
+}
+
 const upstreams: readonly (readonly [sugar: NonNullable<ProxyOptions['upstreams']>[string], full: object])[] = [
-  [a, { endpoints: [{ origin: a, weight: 1 }], balancer: 'power-of-two', pool }],
-  [[a, b], { endpoints: [{ origin: a, weight: 1 }, { origin: b, weight: 1 }], balancer: 'power-of-two', pool }],
-  [{ endpoints: [a, { origin: b, weight: 3, host: 'b' }] }, { endpoints: [{ origin: a, weight: 1 }, { origin: b, weight: 3, host: 'b' }], balancer: 'power-of-two', pool }],
-  [{ endpoints: [a], balancer: 'round-robin', pool: { connections: 2 } }, { endpoints: [{ origin: a, weight: 1 }], balancer: 'round-robin', pool: { ...pool, connections: 2 } }],
-  [{ endpoints: [a], pool: { tls: {} } }, { endpoints: [{ origin: a, weight: 1 }], balancer: 'power-of-two', pool: { ...pool, tls: { rejectUnauthorized: true } } }]
+  [a, { endpoints: [{ origin: a, weight: 1, priority: 0 }], balancer: 'power-of-two', pool }],
+  [[a, b], { endpoints: [{ origin: a, weight: 1, priority: 0 }, { origin: b, weight: 1, priority: 0 }], balancer: 'power-of-two', pool }],
+  [{ endpoints: [a, { origin: b, weight: 3, host: 'b' }] }, { endpoints: [{ origin: a, weight: 1, priority: 0 }, { origin: b, weight: 3, priority: 0, host: 'b' }], balancer: 'power-of-two', pool }],
+  [{ endpoints: [a], balancer: 'round-robin', pool: { connections: 2 } }, { endpoints: [{ origin: a, weight: 1, priority: 0 }], balancer: 'round-robin', pool: { ...pool, connections: 2 } }],
+  [{ endpoints: [a], pool: { tls: {} } }, { endpoints: [{ origin: a, weight: 1, priority: 0 }], balancer: 'power-of-two', pool: { ...pool, tls: { rejectUnauthorized: true } } }]
 ]
 
 for (const [sugar, full] of upstreams) {
   test(`takes ${JSON.stringify(sugar)} for an upstream`, () => {
-    assert.deepEqual(config({ upstreams: { orders: sugar } }).upstreams, [{ ...full, name: 'orders', where: 'upstreams.orders' }])
+    assert.deepEqual(config({ upstreams: { orders: sugar } }).upstreams, [{ ...full, ...judged, name: 'orders', where: 'upstreams.orders' }])
   })
 }
 

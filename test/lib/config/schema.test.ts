@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { behaviourKeys, canarySchema, defaultsSchema, endpointSchema, fastifyRouteKeys, oneLineSchema, registrationSchema, replySchema, routeSchema, upstreamSchema } from '../../../lib/config/schema.ts'
+import { healthSchema } from '../../../lib/control-plane/health/index.ts'
+import { outlierSchema } from '../../../lib/control-plane/outlier/index.ts'
 import { poolSchema } from '../../../lib/data-plane/pool/index.ts'
 import type { OptionSchema } from '../../../types/policy.ts'
 
@@ -44,6 +46,8 @@ const schemas: Record<string, OptionSchema> = {
   UpstreamOptions: upstreamSchema,
   EndpointOptions: endpointSchema,
   PoolOptions: poolSchema,
+  HealthOptions: healthSchema,
+  OutlierOptions: outlierSchema,
   TlsOptions: groupOf(poolSchema, 'tls'),
   RouteBehaviour: behaviourSchema,
   TimeoutOptions: groupOf(routeSchema, 'timeouts'),
@@ -60,7 +64,7 @@ for (const [name, schema] of Object.entries(schemas)) {
     for (const [key, { defaultText }] of interfaces.get(name)!) {
       const property = propertiesOf(schema)[key]!
       // Groups have the empty one for a default, so that those of their members are filled in.
-      const actual = property['type'] === 'object' ? undefined : property['default']
+      const actual = typeof property['default'] === 'object' ? undefined : property['default']
       assert.deepEqual(defaultText === null ? undefined : valueOf(defaultText), actual, `${name}.${key}: @default ${defaultText}`)
     }
   })

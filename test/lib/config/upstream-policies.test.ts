@@ -22,7 +22,7 @@ for (const balancer of [new Mine(), { pick: new Mine().pick, turns: 0 }]) {
 
 test('a balancer that nobody knows is reported, and the rest is not built on it', () => {
   const problems: Problem[] = []
-  const config = { name: 'a', endpoints: [], balancer: { name: 'fair' }, pool: {} as never, where: 'a' } as unknown as Parameters<typeof checkUpstream>[0]
+  const config = { name: 'a', endpoints: [], balancer: { name: 'fair' }, pool: {} as never, health: false, where: 'a' } as unknown as Parameters<typeof checkUpstream>[0]
   assert.equal(checkUpstream(config, 'a', problems), false)
   assert.deepEqual(problems.map(({ path }) => path), ['a.balancer'])
 })

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { Dispatcher } from 'undici'
 import { ProxyEndpoint } from '../../../../lib/model/endpoint.ts'
 import { countOrigins, type OriginCounts } from '../../../../lib/observe/metrics/gauges.ts'
 import { printed } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
-import type { Endpoint, Upstream } from '../../../../types/model.ts'
+import type { Endpoint, EndpointPool, Upstream } from '../../../../types/model.ts'
 import { Scrape } from '../../../helpers/metrics.ts'
 import { attemptOf, endpointAt, exchangeWith, upstreamOf } from '../../samples.ts'
 
 function pooled (url: string, stats: object, active: number): Endpoint {
-  const endpoint = new ProxyEndpoint(new URL(url), { ...endpointAt(url), host: null, connections: 10 }, { stats } as unknown as Dispatcher)
+  const endpoint = new ProxyEndpoint(new URL(url), { ...endpointAt(url), host: null, connections: 10 }, { stats } as unknown as EndpointPool)
   endpoint.active = active
   return endpoint
 }

@@ -1,0 +1,59 @@
+import type { Judgement } from './judgement.ts'
+import type { OutlierConfig } from './index.ts'
+
+/** Parts of the window that are forgotten one by one; each is a look at the clock, not at every attempt. */
+export const SLICES = 6
+
+/** What is remembered of one endpoint. Numbers only: every attempt writes here. */
+export class EndpointRecord {
+  /** In a row, without one that went well. */
+  failures = 0
+  attempts = 0
+  /** Of these, those that came to no answer: what the rate is of. */
+  broken = 0
+  /** How often it was ejected without a quiet time in between. */
+  ejections = 0
+  /** After an ejection and until one attempt goes well: the first failure is enough. */
+  isOnProbation = false
+  readonly #before: { attempts: number, broken: number }[] = []
+  #failedInSlice = false
+
+  /** @returns why the endpoint should be ejected, or null */
+  add (judgement: NonNullable<Judgement>, config: OutlierConfig): string | null {
+    this.attempts++
+    if (judgement === 'well') {
+      this.failures = 0
+      this.isOnProbation = false
+      return null
+    }
+    this.#failedInSlice = true
+    if (judgement !== 'unavailable') this.broken++
+    if (++this.failures >= (this.isOnProbation ? 1 : config.consecutiveFailures)) return 'consecutive-failures'
+    return judgement !== 'unavailable' && this.#isAboveRate(config) ? 'failure-rate' : null
+  }
+
+  /** A slice of the window is over. @returns whether there is anything left to forget */
+  turn (): boolean {
+    if (!this.#failedInSlice && this.ejections > 0) this.ejections--
+    this.#failedInSlice = false
+    this.#before.push({ attempts: this.attempts, broken: this.broken })
+    if (this.#before.length > SLICES) this.#before.shift()
+    return this.ejections > 0 || this.#before.length < SLICES || this.#before[0]!.attempts !== this.attempts
+  }
+
+  /** It comes back with a clean slate, but is looked at closely. */
+  forgive (): void {
+    this.failures = 0
+    this.attempts = 0
+    this.broken = 0
+    this.isOnProbation = true
+    this.#before.length = 0
+  }
+
+  #isAboveRate ({ failureRate, minimumRequests }: OutlierConfig): boolean {
+    // Until the window is full, since the beginning.
+    const start = this.#before.length < SLICES ? { attempts: 0, broken: 0 } : this.#before[0]!
+    const attempts = this.attempts - start.attempts
+    return attempts >= minimumRequests && (this.broken - start.broken) / attempts >= failureRate
+  }
+}
