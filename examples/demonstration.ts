@@ -7,7 +7,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import jwt from '@fastify/jwt'
 import Fastify, { type FastifyRequest, LogController } from 'fastify'
-import proxy from '../lib/index.ts'
+import proxy, { type ImaginedRequest, type SlowQuery } from '../lib/index.ts'
 
 /*
  * A gateway in front of two versions of a service: a canary, a trace that goes on, a route behind JWT auth, and an upstream that is
@@ -54,6 +54,12 @@ await app.register(proxy, {
 
 // What Prometheus scrapes (ops/prometheus/prometheus.yml). In an app of yours it stands behind auth.
 app.get('/metrics', app.proxy.metrics.handler)
+// What docs/operations.md asks; these too.
+app.get('/slowest', async (request) => app.proxy.slowest(request.query as SlowQuery))
+app.get('/explain', async ({ query }) => {
+  const { url, method } = query as ImaginedRequest
+  return app.proxy.explain({ url, ...(method !== undefined && { method }) })
+})
 
 endOnSignal()
 

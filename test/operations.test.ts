@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
+import { parser } from '@prometheus-io/lezer-promql'
 import { families } from '../lib/observe/metrics/families.ts'
 
 /*
@@ -91,4 +92,49 @@ test('every metric is on a dashboard, or one of its rules', () => {
 test('the dashboards are those that scripts/dashboards.js writes', async () => {
   const { dashboards: written, print } = await import(new URL('../../scripts/dashboards.js', import.meta.url).href) as { dashboards: Record<string, object>, print: (dashboard: object) => string }
   for (const [name, dashboard] of Object.entries(written)) assert.equal(readFileSync(join(root, 'ops/grafana', name), 'utf8'), print(dashboard))
+})
+
+const page = readFileSync(join(root, 'docs/operations.md'), 'utf8')
+const asked = Array.from(page.matchAll(/```promql\n([^`]+)```/g), ([, query]) => query!)
+
+/** The first place where a query is none. */
+function faultOf (query: string): string | null {
+  let fault: string | null = null
+  parser.parse(query).iterate({ enter: ({ type, from }) => { if (type.isError) fault ??= `at ${from}: ${query}` } })
+  return fault
+}
+
+/** By what a query groups, wherever it does: labels of something that it asks for. */
+function foreignLabels (query: string): string[] {
+  const names = [...query.matchAll(/\bsluice_\w+/g)].map(([name]) => name)
+  const known = new Set([...names.flatMap((name) => labels.get(name) ?? []), ...given])
+  return Array.from(query.matchAll(/\b(?:by|on|without|ignoring) \(([^)]*)\)/g), ([, list]) => list!.split(/, */)).flat().filter((label) => !known.has(label))
+}
+
+test('every query of docs/operations.md is one, and asks for what is counted or recorded', () => {
+  assert.ok(asked.length >= 20, `${asked.length} queries`)
+  assert.deepEqual(asked.map(faultOf).filter((fault) => fault !== null), [])
+  assert.deepEqual(asked.flatMap(problemsOf), [])
+  assert.deepEqual(asked.filter((query) => foreignLabels(query).length > 0), [])
+  // Nor is there a metric in its prose that is not there.
+  assert.deepEqual(problemsOf(page.replace(/```[^]*?```/g, '')), [])
+})
+
+test('the check of queries finds those that are none', () => {
+  assert.notEqual(faultOf('sum by (a (rate(x[5m]))'), null)
+  assert.equal(faultOf('sum by (a) (rate(x[5m]))'), null)
+  assert.deepEqual(problemsOf('sum(rate(sluice_nothing_total[5m]))'), ['there is no sluice_nothing_total'])
+  assert.deepEqual(foreignLabels('sum by (route, nobody) (sluice_requests_total)'), ['nobody'])
+})
+
+test('docs/operations.md answers ten questions, each with something to ask, and every alert is in it', () => {
+  const questions = page.split(/^## (?=\d)/m).slice(1).map((section) => section.split(/^## /m)[0]!)
+  assert.deepEqual(questions.map((question) => Number.parseInt(question)), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  for (const question of questions) assert.match(question, /```(?:promql|sh)\n/, question.split('\n')[0])
+  assert.deepEqual(Array.from(rules.matchAll(/alert: (\w+)/g), ([, name]) => name!).filter((name) => !page.includes(`\`${name}\``)), [])
+})
+
+test('every link within docs/operations.md leads somewhere', () => {
+  const anchors = new Set(Array.from(page.matchAll(/^#+ (.+)$/gm), ([, title]) => `#${title!.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-')}`))
+  assert.deepEqual(Array.from(page.matchAll(/\]\((#[^)]+)\)/g), ([, link]) => link!).filter((link) => !anchors.has(link)), [])
 })

@@ -76,7 +76,7 @@ export interface ProxyControl {
    * What would be done with a request: which route takes it, which side and why, which endpoints there are in which state, what would be
    * sent, and what holds for it. Sends nothing and runs no hook of the app's; functions of the route's options are called. Of routes of the
    * app that were declared before this plugin, those without parameters are seen.
-   * @throws Error before the app is ready
+   * @throws Error before the app is ready; TypeError without a url
    */
   explain (request: ImaginedRequest): Explanation
   /** What upstreams, endpoints and connections are like now. Reads, and changes nothing; empty until the app is ready. */

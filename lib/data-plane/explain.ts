@@ -24,6 +24,7 @@ const notPolicies = new Set(['id', 'url', 'upstream', 'canaries', 'path', 'reque
 export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger, imagined: ImaginedRequest): Explanation {
   const { snapshot } = gate
   if (snapshot === null) throw new Error('the app is not ready: nothing is routed yet')
+  if (typeof imagined.url !== 'string') throw new TypeError('explain() has to be given a url')
   const raw = imagineRaw(imagined)
   const found = lookup.find(raw)
   const none: Explanation = {

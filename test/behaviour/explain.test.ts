@@ -167,3 +167,14 @@ test('has nothing to say before the app is ready', async (t) => {
   })
   assert.match(message, /not ready/)
 })
+
+test('no url is too strange to be asked about', async (t) => {
+  const app = await start(t, { upstream: 'http://127.0.0.1:9' })
+
+  for (const url of ['', 'x', '*', '//', '/%zz', '/%', 'http://a/b', 'http://', '/a b', '/\u00e4', `/${'a'.repeat(100_000)}`, '/?', '/a?b=%zz&__proto__=1']) {
+    const { refusal, request } = app.app.proxy.explain({ url })
+    assert.ok(refusal === null || refusal.status < 500, `${url.slice(0, 20)}: ${JSON.stringify(refusal)}`)
+    assert.ok(refusal !== null || request === null || request.path !== '', url.slice(0, 20))
+  }
+  assert.throws(() => app.app.proxy.explain({} as { url: string }), /has to be given a url/)
+})

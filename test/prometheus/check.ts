@@ -149,6 +149,11 @@ async function checkScrapes (): Promise<void> {
     }, 45).catch((error: Error) => { throw new Error(`${error.message}; none for\n${[...missing].join('\n')}`) })
     console.log(`✔ ${asked.length} expressions of dashboards, recording and alert rules return data`)
 
+    const page = readFileSync(join(root, 'docs', 'operations.md'), 'utf8')
+    const questions = Array.from(page.matchAll(/```promql\n([^`]+)```/g), ([, expr]) => expr!)
+    for (const expr of questions) await query(prometheus, expr)
+    console.log(`✔ ${questions.length} queries of docs/operations.md are answered without an error`)
+
     const rules = await rulesOf(prometheus)
     for (const { query: expr } of rules) await query(prometheus, expr)
     assert.deepEqual(rules.filter(({ health }) => health !== 'ok').map(({ name, lastError }) => `${name}: ${lastError}`), [])
