@@ -27,7 +27,9 @@ function packagesOf (lock) {
 }
 
 function bench () {
-  const child = spawn(process.execPath, [join(root, 'dist', 'benchmarks', 'run.js'), ...process.argv.slice(2)], {
+  const [first, ...rest] = process.argv.slice(2)
+  const [program, args] = first === 'tunnel' ? ['tunnel.js', rest] : ['run.js', process.argv.slice(2)]
+  const child = spawn(process.execPath, [join(root, 'dist', 'benchmarks', program), ...args], {
     cwd: root,
     // Over the channel it notices our end, however that comes, and stops the proxies it has started.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc']

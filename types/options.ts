@@ -216,8 +216,9 @@ export interface TlsOptions {
   rejectUnauthorized?: boolean
 }
 
+// @fastify/websocket gives Fastify's own routes a `websocket` of its own, which is another one.
 /** A proxied route: a Fastify route, `handler` excepted, and where its exchanges go. */
-export interface RouteOptions extends RouteShorthandOptions, RouteBehaviour {
+export interface RouteOptions extends Omit<RouteShorthandOptions, 'websocket' | 'wsHandler'>, RouteBehaviour {
   /** Fastify route syntax. A url that ends in `/*` also matches without the slash. */
   url: string
   /**

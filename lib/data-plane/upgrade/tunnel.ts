@@ -176,7 +176,8 @@ export class Tunnel implements TunnelInfo {
     // The wheel's time, ten milliseconds old at most: a look at the clock for each chunk would be of no use.
     exchange.phaseDue = this.#owner.deadlines.now + this.#silence
     from.frames.take(chunk)
-    if (!to.socket.write(chunk)) from.socket.pause()
+    // A chunk above the mark is "too much" to Node even where the system took it at once: only what it did not take is a reason to wait.
+    if (!to.socket.write(chunk) && to.socket.writableLength > 0) from.socket.pause()
   }
 
   /** What is still under way goes on to the end of its frame. */
