@@ -8,7 +8,7 @@ const { values } = parseArgs({
     requests: { type: 'string', default: '100000' },
     answers: { type: 'string', default: '100000' },
     corpus: { type: 'string' },
-    'at-once': { type: 'string', default: '64' }
+    'at-once': { type: 'string', default: '128' }
   }
 })
 const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed)

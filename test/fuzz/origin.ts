@@ -50,12 +50,17 @@ export class FuzzOrigin {
   #take (socket: Socket): void {
     this.#sockets.add(socket)
     const judge = new Judge('requests')
+    // What comes behind a handshake that was answered is the client's own, whatever it looks like.
+    let isTunnel = false
     socket.on('error', () => {})
     socket.on('close', () => { this.#sockets.delete(socket) })
     socket.on('data', (chunk: Buffer) => {
-      if (socket.writableEnded) return
+      if (socket.writableEnded || isTunnel) return
       try {
-        for (const message of judge.read(chunk)) this.#answer(socket, message)
+        for (const message of judge.read(chunk)) {
+          isTunnel ||= valueOf(message, 'upgrade') !== undefined
+          this.#answer(socket, message)
+        }
       } catch (error) {
         this.faults.push(`upstream: ${error instanceof Fault ? error.message : String(error)}`)
         socket.destroy()

@@ -43,7 +43,7 @@ const behaviour: RouteBehaviour = {
 }
 const routes = Object.entries(own).map(([name, more]) => ({ url: `/${name}/*`, upstream: 'origin', ...behaviour, ...more }))
 await app.register(proxy, {
-  upstreams: { origin: { endpoints: [upstream], pool: { connections: 64 } } },
+  upstreams: { origin: { endpoints: [upstream], pool: { connections: 512 } } },
   routes: [...routes, { url: '/ws/*', upstream: 'origin', ...behaviour, websocket: true }, { url: '/*', upstream: 'origin', ...behaviour }]
 } as ProxyOptions)
 await app.listen({ port: 0, host: '127.0.0.1' })

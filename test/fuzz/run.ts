@@ -63,8 +63,8 @@ class Run {
   #child: ChildProcess | null = null
   #port = 0
   #isAnswering = false
-  /** Which answer the next request of the second phase gets. */
-  #answered = 0
+  /** What went back so far for the cases of the second phase that are under way. */
+  readonly #replies = new Map<string, string[]>()
 
   constructor (options: FuzzOptions) {
     this.#options = { atOnce: 64, say: () => {}, ...options }
@@ -130,7 +130,7 @@ class Run {
     const chance = new Chance(this.#options.seed, 'answers', index)
     const part = chance.oneOf(parts)
     const list = Array.from({ length: chance.percent(20) ? 1 + chance.below(3) : 1 }, () => chance.oneOf(soundRequests))
-    const text = list.map((request) => request.text.replaceAll('%', part)).join('')
+    const text = list.map((request) => request.text.replaceAll('%', part).replace('\r\n', `\r\nX-Case: ${index}\r\n`)).join('')
     return { name: `answers ${index}`, pieces: [Buffer.from(text, 'latin1')], leaves: 'never', methods: list.map(({ method }) => method) }
   }
 
@@ -141,16 +141,24 @@ class Run {
       const body = method === 'HEAD' ? '' : markOf(seen)
       return { pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${markOf(seen).length}\r\nX-Echo: ${markOf(seen)}\r\n\r\n${body}`)], then: 'keep' }
     }
-    const chance = new Chance(this.#options.seed, 'replies', this.#answered++)
-    const text = mutated(chance.oneOf(answerSeeds), chance).replaceAll('@', markOf(seen))
-    return { pieces: inPieces(text, chance), then: chance.percent(40) ? 'end' : chance.percent(10) ? 'reset' : 'keep' }
+    const number = valueOf(message, 'x-case') ?? ''
+    const before = this.#replies.get(number) ?? []
+    const chance = new Chance(this.#options.seed, 'replies', Number(number) * 8 + before.length)
+    const text = mutated(chance.oneOf(answerSeeds), chance)
+    const pieces = inPieces(text.replaceAll('@', markOf(seen)), chance)
+    const then = chance.percent(40) ? 'end' : chance.percent(10) ? 'reset' : 'keep'
+    this.#replies.set(number, [...before, `${shown(text)} in ${pieces.length}, then ${then}`])
+    return { pieces, then }
   }
 
   async #play (one: Case): Promise<void> {
     const outcome = await this.#converse(one).catch((error: unknown) => error)
+    const number = /\d+$/.exec(one.name)?.[0] ?? ''
+    const replies = this.#replies.get(number) ?? []
+    this.#replies.delete(number)
     if (outcome === null) return
     const bytes = Buffer.concat(one.pieces).toString('latin1')
-    this.#faults.push(`${one.name} (seed ${this.#options.seed}): ${outcome instanceof Error ? outcome.message : String(outcome)}\n    after ${JSON.stringify(bytes.replace(/(X-Many: x\r\n){3,}/g, 'X-Many ...\r\n').replace(/x{30,}/g, 'xxx...').slice(0, 600))}`)
+    this.#faults.push(`${one.name} (seed ${this.#options.seed}): ${outcome instanceof Error ? outcome.message : String(outcome)}\n    after ${shown(bytes)}${replies.map((reply) => `\n    answered by ${reply}`).join('')}`)
   }
 
   /** One connection: what was said to it, and all that came back. Null when nothing is to be complained about. */
@@ -269,6 +277,10 @@ class Run {
 /** What could be taken for the first line of a request, wherever it stands. */
 function linesIn (text: string): number {
   return text.match(/HTTP\/|[^\r\n]+[\r\n]/g)?.length ?? 0
+}
+
+function shown (text: string): string {
+  return JSON.stringify(text.replace(/(X-Many: x\r\n){3,}/g, 'X-Many ...\r\n').replace(/(.)\1{30,}/g, '$1$1$1...').slice(0, 600))
 }
 
 function readCorpus (folder: string): Case[] {
