@@ -238,3 +238,17 @@ test('trailers follow a rewritten body, whole or as a stream, but for sums over 
     assert.deepEqual(Object.entries(response.trailers), [['x-sum', '1']])
   }
 })
+
+test('the head of a rewritten stream goes out before its first byte, whatever its coding', async (t) => {
+  const upstream = await origin(t, (req, res) => {
+    res.writeHead(200, { 'content-type': 'text/event-stream', ...(req.url !== '/plain' && { 'content-encoding': req.url!.slice(1) }) })
+    res.flushHeaders()
+  })
+  const app = await start(t, { upstream: upstream.url, body: shop })
+
+  for (const path of ['/plain', '/gzip', '/br']) {
+    const client = await connect(t, app.port)
+    client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await client.until('\r\n\r\n')
+  }
+})

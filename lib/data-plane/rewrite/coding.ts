@@ -3,7 +3,9 @@ import zlib from 'node:zlib'
 
 /** A content coding that can be taken off a body and put on again (RFC 9110 8.4.1). */
 export interface Coding {
-  /** @param first the first byte of the body */
+  /** Whether its first byte says how it is to be read; a stream of any other is not waited for. */
+  readonly isAmbiguous: boolean
+  /** @param first the first byte of the body, where that matters */
   decoder (first: number): Transform
   /** @param isFlushed whether everything that is written goes out at once, as events must */
   encoder (isFlushed: boolean): Transform
@@ -21,17 +23,20 @@ function flush (isFlushed: boolean): zlib.ZlibOptions {
 }
 
 const gzip: Coding = {
+  isAmbiguous: false,
   decoder: () => zlib.createGunzip({ chunkSize }),
   encoder: (isFlushed) => zlib.createGzip(flush(isFlushed))
 }
 
 /** What HTTP calls deflate is zlib's format; some send the bare one, which has another first byte. */
 const deflate: Coding = {
+  isAmbiguous: true,
   decoder: (first) => (first & 0x0f) === 8 ? zlib.createInflate({ chunkSize }) : zlib.createInflateRaw({ chunkSize }),
   encoder: (isFlushed) => zlib.createDeflate(flush(isFlushed))
 }
 
 const brotli: Coding = {
+  isAmbiguous: false,
   decoder: () => zlib.createBrotliDecompress({ chunkSize }),
   encoder: (isFlushed) => zlib.createBrotliCompress({
     chunkSize,
@@ -53,6 +58,7 @@ interface Zstd {
 export function addZstd (codings: Map<string, Coding>, { createZstdDecompress, createZstdCompress, constants }: Zstd): void {
   if (createZstdDecompress === undefined || createZstdCompress === undefined) return
   codings.set('zstd', {
+    isAmbiguous: false,
     decoder: () => createZstdDecompress({ chunkSize }),
     encoder: (isFlushed) => createZstdCompress({ chunkSize, flush: isFlushed ? constants.ZSTD_e_flush : constants.ZSTD_e_continue })
   })

@@ -69,7 +69,7 @@ class Rewriting implements BodySource {
       return
     }
     this.#watch(payload)
-    if (coding === null) this.#read(payload, false)
+    if (coding === null || !coding.isAmbiguous) this.#decode(payload, 0, false)
     else this.#peek(payload)
   }
 
