@@ -25,6 +25,6 @@ const report = await fuzz({
 
 const { faults, ...figures } = report
 console.log(JSON.stringify(figures))
-for (const fault of faults) console.error(`✖ ${fault}`)
+for (const fault of faults.slice(0, 20)) console.error(`✖ ${fault}`)
 console.log(faults.length === 0 ? `clean: ${report.corpus + report.requests + report.answers} cases in ${(report.seconds / 60).toFixed(1)} minutes` : `${faults.length} faults`)
 process.exitCode = faults.length === 0 ? 0 : 1

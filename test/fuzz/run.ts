@@ -33,8 +33,13 @@ export interface FuzzReport {
   faults: string[]
 }
 
-/** ms in which every exchange is over, one way or another: the proxy's timeouts are far below. */
-const PATIENCE = 8000
+/**
+ * Ticks of the proxy, of 100 ms at least, in which every exchange is over, one way or another: its timeouts are far below. Not time: on a
+ * machine with other things to do that goes on while nobody here does.
+ */
+const PATIENCE = 80
+/** ms without a tick: an event loop that stands still. A starved one has never come near. */
+const STANDSTILL = 120_000
 /** ms without a byte after which a client that has said everything leaves. */
 const QUIET = 60
 const MIB = 1024 * 1024
@@ -62,6 +67,8 @@ class Run {
   #origin: FuzzOrigin | null = null
   #child: ChildProcess | null = null
   #port = 0
+  /** Cases that are under way, told of every tick. */
+  readonly #waiting = new Set<() => void>()
   #isAnswering = false
   /** What went back so far for the cases of the second phase that are under way. */
   readonly #replies = new Map<string, string[]>()
@@ -84,7 +91,22 @@ class Run {
     let seen = 0
     const raw = corpus === undefined ? [] : readCorpus(corpus)
     try {
-      this.#port = (await once(child, 'message') as [number])[0]
+      const standstill = setTimeout(() => {
+        this.#faults.push(`the proxy's event loop has stood still for ${STANDSTILL} ms`)
+        child.kill('SIGKILL')
+      }, STANDSTILL)
+      child.once('exit', () => { clearTimeout(standstill) })
+      let isTold = false
+      child.on('message', (message) => {
+        if (message !== 'tick') return
+        standstill.refresh()
+        // Those that have piled up while we were the ones without a turn are one.
+        if (isTold) return
+        isTold = true
+        setTimeout(() => { isTold = false }, 60)
+        for (const onTick of this.#waiting) onTick()
+      })
+      this.#port = await this.#answer()
       await this.#phase('warm', Math.min(200, requests), (index) => this.#requestCase(index))
       const before = await this.#ask()
       await this.#phase('corpus', raw.length, (index) => raw[index]!)
@@ -169,10 +191,13 @@ class Run {
       const judge = new Judge('responses', (head) => valueOf(head, 'x-method') ?? 'GET')
       let fault: string | null = null
       let quiet: NodeJS.Timeout | undefined
-      const hung = setTimeout(() => {
-        fault ??= `nothing came of it in ${PATIENCE} ms`
+      let ticks = 0
+      const onTick = (): void => {
+        if (++ticks < PATIENCE) return
+        fault ??= `nothing came of it in ${PATIENCE} ticks`
         socket.destroy()
-      }, PATIENCE)
+      }
+      this.#waiting.add(onTick)
       const leave = (): void => {
         if (leaves === 'quietly') {
           clearTimeout(quiet)
@@ -199,7 +224,7 @@ class Run {
       })
       socket.on('end', () => { socket.end() })
       socket.on('close', () => {
-        clearTimeout(hung)
+        this.#waiting.delete(onTick)
         clearTimeout(quiet)
         this.#responses += finals.length
         resolve(fault ?? this.#complaint(finals, pieces, methods))
@@ -250,7 +275,14 @@ class Run {
 
   async #ask (): Promise<Left> {
     this.#child!.send('left')
-    return (await once(this.#child!, 'message') as [Left])[0]
+    return this.#answer()
+  }
+
+  async #answer<T> (): Promise<T> {
+    for (;;) {
+      const [message] = await once(this.#child!, 'message') as [T | 'tick']
+      if (message !== 'tick') return message
+    }
   }
 
   async #settled (): Promise<Left> {
