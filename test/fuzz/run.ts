@@ -70,6 +70,7 @@ class Run {
   /** Cases that are under way, told of every tick. */
   readonly #waiting = new Set<() => void>()
   #isAnswering = false
+  #answered: ((message: unknown) => void) | null = null
   /** What went back so far for the cases of the second phase that are under way. */
   readonly #replies = new Map<string, string[]>()
 
@@ -98,8 +99,11 @@ class Run {
       child.once('exit', () => { clearTimeout(standstill) })
       let isTold = false
       child.on('message', (message) => {
-        if (message !== 'tick') return
         standstill.refresh()
+        if (message !== 'tick') {
+          this.#answered?.(message)
+          return
+        }
         // Those that have piled up while we were the ones without a turn are one.
         if (isTold) return
         isTold = true
@@ -278,11 +282,12 @@ class Run {
     return this.#answer()
   }
 
-  async #answer<T> (): Promise<T> {
-    for (;;) {
-      const [message] = await once(this.#child!, 'message') as [T | 'tick']
-      if (message !== 'tick') return message
-    }
+  /** The next message that is no tick; one at a time is waited for. */
+  #answer<T> (): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#answered = resolve as (message: unknown) => void
+      this.#child!.once('exit', () => { reject(new Error('the proxy is gone')) })
+    })
   }
 
   async #settled (): Promise<Left> {
