@@ -4,6 +4,7 @@ import type { ProxyControl } from '../types/control.ts'
 import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
 import { watchArrivals } from './data-plane/arrival.ts'
 import { explain } from './data-plane/explain.ts'
+import { ClientSessions } from './data-plane/client-sessions.ts'
 import { problemDetails } from './data-plane/problem-details.ts'
 import { type Forward, setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
@@ -81,7 +82,11 @@ function setUp (app: FastifyInstance): Shared {
     gateway.upgrades.attend(app)
     await gateway.start()
   })
-  app.addHook('preClose', async () => { gateway.drain() })
+  const sessions = new ClientSessions(app.server)
+  app.addHook('preClose', async () => {
+    gateway.drain()
+    sessions.drain()
+  })
   app.addHook('onClose', async () => { unwatchPauses(settle); await gateway.close(); metrics.close() })
   return shared
 }

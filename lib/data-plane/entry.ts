@@ -11,7 +11,7 @@ import type { Forwarder } from './forwarder.ts'
 import { countForward } from './max-forwards.ts'
 import { parseTarget, isCleanPath } from './path-policy.ts'
 import { isGrpc, openGrpc } from './grpc.ts'
-import { endsWithHead } from './http2-reply.ts'
+import { endsWithHead, isHttp2 } from './http2-reply.ts'
 import type { Forward } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
 import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
@@ -172,7 +172,7 @@ function invalid (reason: string): Error {
 
 /** What is wrong with how a message is framed or addressed makes what follows on its connection doubtful as well (RFC 9112 6.3). */
 function refused ({ reply }: ProxyExchange, { reason, isUnknownCoding }: Fault): Error {
-  reply.header('connection', 'close')
+  if (!isHttp2(reply.raw)) reply.header('connection', 'close')
   return isUnknownCoding ? proxyError('unknown_transfer_coding', 'select', new Error(reason)) : invalid(reason)
 }
 
