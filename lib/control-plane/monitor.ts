@@ -77,6 +77,7 @@ export class UpstreamMonitor implements Observer, ChecksOwner, EjectorOwner {
     if (fault === null) counts.passed++
     else counts.failed++
     counts.lastFault = fault
+    for (const observer of this.upstream.state.observers) observer.onHealthCheck?.(this.upstream, endpoint, fault === null)
     this.ejector?.probed(endpoint, fault === null)
   }
 

@@ -1,6 +1,6 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import process from 'node:process'
-import type { Endpoint, Upstream } from '../../../types/model.ts'
+import type { ConnectionCounts, Endpoint, Upstream } from '../../../types/model.ts'
 import { version } from '../../version.ts'
 import * as catalog from './catalog.ts'
 import type { Definition } from './catalog.ts'
@@ -31,22 +31,21 @@ function * perEndpoint ({ name, upstream: { state } }: UpstreamSeries, read: (en
 
 const add = (a: number, b: number): number => a + b
 
-interface PoolStats {
-  readonly connected: number
-  readonly running: number
-  readonly queued: number
+const nothing: ConnectionCounts = { busy: 0, idle: 0, warm: 0, opening: 0 }
+
+/** A dispatcher of another kind has no account of its connections. */
+function countsOf ({ pool }: Endpoint): ConnectionCounts {
+  return pool.connections ?? nothing
 }
 
-const nothing: PoolStats = { connected: 0, running: 0, queued: 0 }
-
-/** undici's own figures; a dispatcher of another kind has none. */
-function statsOf ({ pool }: Endpoint): PoolStats {
-  return (pool as { stats?: PoolStats }).stats ?? nothing
+function idleOf (endpoint: Endpoint): number {
+  const { idle, warm } = countsOf(endpoint)
+  return idle + warm
 }
 
 function * connectionsOf (series: UpstreamSeries): Generator<Sample> {
-  const active = perEndpoint(series, (endpoint) => busy(statsOf(endpoint)), Math.max)
-  const idle = perEndpoint(series, (endpoint) => { const stats = statsOf(endpoint); return stats.connected - busy(stats) }, Math.max)
+  const active = perEndpoint(series, (endpoint) => countsOf(endpoint).busy, Math.max)
+  const idle = perEndpoint(series, idleOf, Math.max)
   for (const { labels, value } of active) yield single([...labels, 'active'], value)
   for (const { labels, value } of idle) yield single([...labels, 'idle'], value)
 }
@@ -73,15 +72,9 @@ export function countOrigins ({ state }: Upstream, counts: Map<string, OriginCou
     count.active += endpoint.active
     if (count.pools.has(endpoint.pool)) continue
     count.pools.add(endpoint.pool)
-    const stats = statsOf(endpoint)
-    count.busy += busy(stats)
-    count.idle += stats.connected - busy(stats)
+    count.busy += countsOf(endpoint).busy
+    count.idle += idleOf(endpoint)
   }
-}
-
-/** With HTTP/2 a connection carries many at once. */
-function busy ({ connected, running }: PoolStats): number {
-  return Math.min(connected, running)
 }
 
 /** In our own queue, where the upstream has one, and in those of its pools; a pool that two endpoints share counts once. */
@@ -91,7 +84,7 @@ function pendingOf ({ upstream }: UpstreamSeries): number {
   for (const endpoint of upstream.state.endpoints) {
     if (seen.has(endpoint.pool)) continue
     seen.add(endpoint.pool)
-    sum += statsOf(endpoint).queued
+    sum += (endpoint.pool as { stats?: { queued: number } }).stats?.queued ?? 0
   }
   return sum
 }
@@ -115,12 +108,12 @@ function saturationOf ({ upstream, header, recent }: UpstreamSeries, now: number
 }
 
 /** Each endpoint in one state; `total` is all of them. */
-function * statesOf ({ name, upstream: { state } }: UpstreamSeries, now: number): Generator<Sample> {
+function * statesOf ({ name, upstream: { state } }: UpstreamSeries): Generator<Sample> {
   let healthy = 0
   let ejected = 0
   let unhealthy = 0
   for (const endpoint of state.endpoints) {
-    if (endpoint.ejectedUntil > now) ejected++
+    if (endpoint.ejectedUntil !== 0) ejected++
     else if (endpoint.health === 'unhealthy') unhealthy++
     else healthy++
   }

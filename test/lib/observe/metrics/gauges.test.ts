@@ -4,12 +4,12 @@ import { ProxyEndpoint } from '../../../../lib/model/endpoint.ts'
 import { countOrigins, type OriginCounts } from '../../../../lib/observe/metrics/gauges.ts'
 import { printed } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
-import type { Endpoint, EndpointPool, Upstream } from '../../../../types/model.ts'
+import type { Endpoint, Upstream } from '../../../../types/model.ts'
 import { Scrape } from '../../../helpers/metrics.ts'
 import { attemptOf, endpointAt, exchangeWith, upstreamOf } from '../../samples.ts'
 
-function pooled (url: string, stats: object, active: number): Endpoint {
-  const endpoint = new ProxyEndpoint(new URL(url), { ...endpointAt(url), host: null, connections: 10 }, { stats } as unknown as EndpointPool)
+function pooled (url: string, { busy = 0, idle = 0, warm = 0, queued = 0 }, active: number): Endpoint {
+  const endpoint = new ProxyEndpoint(new URL(url), { ...endpointAt(url), host: null, connections: 10 }, { connections: { busy, idle, warm, opening: 0 }, stats: { queued } } as unknown as Endpoint['pool'])
   endpoint.active = active
   return endpoint
 }
@@ -20,12 +20,11 @@ async function read (upstream: Upstream, recorder: Recorder = new Recorder('7'))
 }
 
 test('connections are active or idle, requests under way or waiting', async () => {
-  const scrape = await read(upstreamOf('a', [pooled('http://10.0.0.1:1', { connected: 5, running: 3, queued: 2 }, 5), pooled('http://10.0.0.2:1', { connected: 1, running: 8, queued: 0 }, 8)]))
+  const scrape = await read(upstreamOf('a', [pooled('http://10.0.0.1:1', { busy: 3, idle: 1, warm: 1, queued: 2 }, 5), pooled('http://10.0.0.2:1', { busy: 1 }, 8)]))
 
   assert.deepEqual(scrape.of('sluice_upstream_connections'), {
     '{upstream="a",endpoint="http://10.0.0.1:1",state="active"}': 3,
     '{upstream="a",endpoint="http://10.0.0.1:1",state="idle"}': 2,
-    // HTTP/2: eight on one.
     '{upstream="a",endpoint="http://10.0.0.2:1",state="active"}': 1
   })
   assert.deepEqual(scrape.of('sluice_upstream_pending_requests'), { '{upstream="a"}': 2 })
@@ -34,7 +33,7 @@ test('connections are active or idle, requests under way or waiting', async () =
 })
 
 test('endpoints of one name are one, and a pool that they share counts once', async () => {
-  const one = pooled('http://10.0.0.1:1', { connected: 5, running: 3, queued: 2 }, 1)
+  const one = pooled('http://10.0.0.1:1', { busy: 3, idle: 2, queued: 2 }, 1)
   const scrape = await read(upstreamOf('a', [one, one]))
 
   assert.equal(scrape.sum('sluice_upstream_active_requests'), 2)
@@ -58,7 +57,7 @@ test('an endpoint is in one state, and up where it may be chosen', async () => {
 })
 
 test('waiting makes saturation steeper: by a third of the wait in relation to the p95 of the answers', async () => {
-  const endpoint = pooled('http://10.0.0.1:1', { connected: 5, running: 5, queued: 0 }, 5)
+  const endpoint = pooled('http://10.0.0.1:1', { busy: 5 }, 5)
   const upstream = upstreamOf('a', [endpoint])
   const recorder = new Recorder('7')
   // p95 of these is 0.975 of the bucket from 5 to 7.5 ms; each has waited as long.

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Scrape } from '../helpers/metrics.ts'
+import { answer, origin } from '../helpers/origin.ts'
+import { start, type Started } from '../helpers/proxy.ts'
+
+async function until (proxy: Started, what: string, look: (scrape: Scrape) => boolean): Promise<Scrape> {
+  const deadline = performance.now() + 5000
+  for (;;) {
+    const scrape = new Scrape(await proxy.app.proxy.metrics.prometheus())
+    if (look(scrape)) return scrape
+    assert.ok(performance.now() < deadline, `${what}, got ${scrape.text.match(/^sluice_(endpoint|outlier|health).*$/gm)?.join('\n')}`)
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+}
+
+test('health checks and what comes of them are seen', async (t) => {
+  const [well, sick] = [await origin(t, answer(200)), await origin(t, answer(500))]
+  const proxy = await start(t, {
+    upstreams: { a: { endpoints: [well.url, sick.url], health: { interval: 20, fall: 1, rise: 1 } } },
+    routes: [{ url: '/', upstream: 'a' }]
+  })
+  const scrape = await until(proxy, 'one endpoint unhealthy', (scrape) => scrape.value('sluice_endpoints{upstream="a",state="unhealthy"}') === 1)
+
+  assert.equal(scrape.value(`sluice_endpoint_up{upstream="a",endpoint="${well.url}"}`), 1)
+  assert.equal(scrape.value(`sluice_endpoint_up{upstream="a",endpoint="${sick.url}"}`), 0)
+  assert.ok(scrape.value(`sluice_health_checks_total{upstream="a",endpoint="${sick.url}",result="failure"}`)! >= 1)
+  await until(proxy, 'a check that has passed', (scrape) => (scrape.value(`sluice_health_checks_total{upstream="a",endpoint="${well.url}",result="success"}`) ?? 0) >= 1)
+})
+
+test('an ejection is counted with its reason, and its endpoint is not up', async (t) => {
+  const [well, sick] = [await origin(t, answer(200)), await origin(t, answer(503))]
+  const proxy = await start(t, {
+    upstreams: { a: { endpoints: [well.url, sick.url], balancer: 'round-robin', outlier: { consecutiveFailures: 2 } } },
+    routes: [{ url: '/', upstream: 'a' }]
+  })
+  for (let index = 0; index < 8; index++) await proxy.get('/')
+  const scrape = await until(proxy, 'an ejection', (scrape) => scrape.sum('sluice_outlier_ejections_total') === 1)
+
+  assert.equal(scrape.value('sluice_endpoints{upstream="a",state="ejected"}'), 1)
+  assert.equal(scrape.value(`sluice_endpoint_up{upstream="a",endpoint="${sick.url}"}`), 0)
+  // A few words of ours, and none of a request's.
+  assert.match(Object.keys(scrape.of('sluice_outlier_ejections_total'))[0]!, /^\{upstream="a",reason="[a-z -]+"\}$/)
+})
