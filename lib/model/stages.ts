@@ -18,7 +18,7 @@ export function stagesOf (exchange: Exchange): Stages {
   return {
     select,
     queue,
-    retry: last.startedAt - exchange.attemptedAt,
+    retry: Math.max(0, last.startedAt - exchange.attemptedAt - lateQueueOf(exchange)),
     connect: connectOf(last),
     request: requestOf(last),
     firstByte: firstByteOf(last),
@@ -30,6 +30,11 @@ export function stagesOf (exchange: Exchange): Stages {
 export function selectOf (exchange: Exchange): number {
   const until = exchange.attempts === 0 ? exchange.endedAt : exchange.attemptedAt
   return until === 0 ? 0 : Math.max(0, until - exchange.startedAt - exchange.queueTime)
+}
+
+/** Waited for after the first attempt, as far as it cannot have been before: all together are no more than the whole. */
+function lateQueueOf ({ startedAt, queueTime, attemptedAt }: Exchange): number {
+  return Math.max(0, startedAt + queueTime - attemptedAt)
 }
 
 /** In our own queue, and in that of the pool when all its connections are busy. */
