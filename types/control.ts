@@ -68,7 +68,7 @@ export interface ProxyControl {
   /** What is counted, and who reads it. */
   readonly metrics: ProxyMetrics
   /**
-   * The slowest exchanges of the last five to ten minutes, ten of each route, slowest first: where their time went, and whether this
+   * The slowest exchanges of each route, of the last five to ten minutes and, closely, of the last one; slowest first: where their time went, and whether this
    * process collected garbage or had its event loop held up meanwhile. Event streams and tunnels are not among them.
    */
   slowest (filter?: SlowQuery): SlowExchange[]

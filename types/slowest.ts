@@ -64,4 +64,6 @@ export interface SlowQuery {
   readonly upstream?: string
   readonly variant?: string
   readonly stage?: StageName
+  /** null: those of which this process was not the cause. */
+  readonly pause?: 'gc' | 'event-loop' | null
 }

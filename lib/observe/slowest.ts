@@ -5,23 +5,67 @@ import type { ProxyExchange } from '../model/exchange.ts'
 import { stageNames, stagesOf } from '../model/stages.ts'
 import type { Pauses } from './pauses.ts'
 
-/** Exchanges that are remembered of a route, and for how long (ms): those of the present spell, and of the one before. */
-const REMEMBERED = 10
-const SPELL = 300_000
 /** Routes with a memory of their own; those beyond share one. Bounds what it can all come to at some megabytes. */
-const ROUTES = 1000
+const ROUTES = 200
 /** ms until the collections of the time of an exchange have been told of. */
 const SETTLING = 100
 
 type Entry = { -readonly [Field in keyof SlowExchange]: SlowExchange[Field] } & { endedAt: number, isSettled: boolean }
 
-/** The slowest exchanges of one route. */
-class Spell {
-  present: Entry[] = []
-  past: Entry[] = []
+/** The slowest exchanges of each of some stretches of time, the present one and those just before it. */
+class Stretches {
   /** What an exchange has to exceed to be remembered. */
   floor = 0
-  until = 0
+  /** When the present stretch is over. */
+  until = -Infinity
+  readonly #length: number
+  readonly #kept: number
+  readonly #stretches: Entry[][]
+  #at = 0
+
+  /**
+   * @param length of each, in ms
+   * @param kept exchanges of each
+   */
+  constructor (length: number, kept: number, count: number) {
+    this.#length = length
+    this.#kept = kept
+    this.#stretches = Array.from({ length: count }, () => [])
+  }
+
+  turnOver (now: number): void {
+    const count = this.#stretches.length
+    // Those in which nobody came are over as well.
+    const over = this.until === -Infinity ? count : Math.floor((now - this.until) / this.#length) + 1
+    for (let step = 0; step < Math.min(over, count); step++) {
+      this.#at = (this.#at + 1) % count
+      this.#stretches[this.#at] = []
+    }
+    this.until = over >= count ? now + this.#length : this.until + over * this.#length
+    this.floor = 0
+  }
+
+  add (entry: Entry): void {
+    const present = this.#stretches[this.#at]!
+    let index = present.length
+    while (index > 0 && present[index - 1]!.total < entry.total) index--
+    present.splice(index, 0, entry)
+    if (present.length > this.#kept) present.pop()
+    if (present.length === this.#kept) this.floor = present[this.#kept - 1]!.total
+  }
+
+  all (): Entry[] {
+    return this.#stretches.flat()
+  }
+}
+
+/**
+ * Of one route: the last minute closely, so that what was slow for another reason (a start, a failure) does not hide for long what is slow
+ * now; and the last five to ten minutes.
+ */
+class Memory {
+  readonly recent = new Stretches(2000, 3, 30)
+  readonly longer = new Stretches(300_000, 10, 2)
 }
 
 /**
@@ -29,7 +73,7 @@ class Spell {
  * name. Costs all others a comparison.
  */
 export class Slowest implements Observer {
-  readonly #spells = new Map<string, Spell>()
+  readonly #memories = new Map<string, Memory>()
   readonly #epoch: number
   /** Those whose pauses are not all known yet. */
   #unsettled: Entry[] = []
@@ -42,16 +86,16 @@ export class Slowest implements Observer {
 
   onExchange (exchange: Exchange): void {
     const { endedAt } = exchange
-    const spell = this.#spellOf(exchange.route.id)
-    if (endedAt >= spell.until) turnOver(spell, endedAt)
-    if (endedAt - exchange.startedAt <= spell.floor || !isMeasured(exchange)) return
+    const total = endedAt - exchange.startedAt
+    const { recent, longer } = this.#memoryOf(exchange.route.id)
+    if (endedAt >= recent.until) recent.turnOver(endedAt)
+    if (endedAt >= longer.until) longer.turnOver(endedAt)
+    const isRecent = total > recent.floor
+    const isLonger = total > longer.floor
+    if ((!isRecent && !isLonger) || !isMeasured(exchange)) return
     const entry = this.#describe(exchange)
-    const { present } = spell
-    let index = present.length
-    while (index > 0 && present[index - 1]!.total < entry.total) index--
-    present.splice(index, 0, entry)
-    if (present.length > REMEMBERED) present.pop()
-    if (present.length === REMEMBERED) spell.floor = present[REMEMBERED - 1]!.total
+    if (isRecent) recent.add(entry)
+    if (isLonger) longer.add(entry)
     this.#unsettled.push(entry)
   }
 
@@ -66,25 +110,25 @@ export class Slowest implements Observer {
   }
 
   /** Slowest first. */
-  list ({ count = 20, route, upstream, variant, stage }: SlowQuery = {}): SlowExchange[] {
+  list ({ count = 20, route, upstream, variant, stage, pause }: SlowQuery = {}): SlowExchange[] {
     for (const entry of this.#unsettled) this.#nameOf(entry)
-    return [...this.#spells.values()]
-      .flatMap(({ present, past }) => [...present, ...past])
+    const all = new Set([...this.#memories.values()].flatMap(({ recent, longer }) => [...longer.all(), ...recent.all()]))
+    return [...all]
       .filter((entry) => (route === undefined || entry.route === route) && (upstream === undefined || entry.upstream === upstream) &&
-        (variant === undefined || entry.variant === variant) && (stage === undefined || entry.stage === stage))
+        (variant === undefined || entry.variant === variant) && (stage === undefined || entry.stage === stage) && (pause === undefined || entry.pause === pause))
       .sort((a, b) => b.total - a.total)
       .slice(0, count)
       .map(({ endedAt, isSettled, ...entry }) => entry)
   }
 
-  #spellOf (route: string): Spell {
-    let spell = this.#spells.get(route)
-    if (spell === undefined) {
-      if (this.#spells.size >= ROUTES && route !== '') return this.#spellOf('')
-      spell = new Spell()
-      this.#spells.set(route, spell)
+  #memoryOf (route: string): Memory {
+    let memory = this.#memories.get(route)
+    if (memory === undefined) {
+      if (this.#memories.size >= ROUTES && route !== '') return this.#memoryOf('')
+      memory = new Memory()
+      this.#memories.set(route, memory)
     }
-    return spell
+    return memory
   }
 
   #describe (exchange: Exchange): Entry {
@@ -133,12 +177,4 @@ export class Slowest implements Observer {
 /** What is open for as long as both sides like is not slow: event streams, tunnels. */
 function isMeasured (exchange: Exchange): boolean {
   return !(exchange as ProxyExchange).isEventStream && exchange.reply.statusCode !== 101
-}
-
-function turnOver (spell: Spell, now: number): void {
-  // Of a route that nobody has called for long, those before are no news.
-  spell.past = now < spell.until + SPELL ? spell.present : []
-  spell.present = []
-  spell.floor = 0
-  spell.until = now + SPELL
 }
