@@ -11,15 +11,13 @@ import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
 import { isHttp2 } from './http2-reply.ts'
 import { relayInformational } from './informational.ts'
 import { phaseOf } from './blame.ts'
+import { giveBack, LARGE, WHOLE_LIMIT } from './lending.ts'
 import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { relayTrailers, withSums } from './trailers.ts'
 import { switchProtocols } from './upgrade/switch.ts'
 import type { Tunnel } from './upgrade/tunnel.ts'
 import { proxyError, toProxyError } from '../errors.ts'
-
-/** Bytes of a body that are kept to go out in one piece; two full reads of a socket. */
-const WHOLE_LIMIT = 128 * 1024
 
 /**
  * One try on one endpoint, as undici sees it. undici calls back in the async scope of whoever opened the connection, some other
@@ -147,8 +145,9 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     const body = this.#body
     if (body === null) return this.#keep(chunk)
     exchange.phaseDue = performance.now() + exchange.route.timeouts.idle
-    if (body.isDirect ? body.give(chunk) : this.runInAsyncScope(body.give, body, chunk)) return true
-    return this.#pause()
+    const hasRoom = body.isDirect ? body.give(chunk) : this.runInAsyncScope(body.give, body, chunk)
+    giveBack(chunk, body, this.client!)
+    return hasRoom || this.#pause()
   }
 
   onComplete (trailers: readonly (Buffer | string)[] | null): void {
@@ -218,10 +217,12 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
 
   /** Until the end of the turn, and no more than fits: a fast upstream could go on for as long as a turn lasts. */
   #keep (chunk: Buffer): boolean {
-    if (this.#chunks === null) this.#chunks = [chunk]
-    else this.#chunks.push(chunk)
-    if (this.exchange.bytesOut <= WHOLE_LIMIT) return true
+    (this.#chunks ??= []).push(chunk)
+    const { bytesOut } = this.exchange
+    if ((chunk.length <= LARGE && bytesOut <= WHOLE_LIMIT) || bytesOut === Number(this.#headers!['content-length'])) return true
+    // There is more, and to gather it would be to copy it.
     this.turnEnded()
+    giveBack(chunk, this.#body, this.client!)
     return this.#body === null || !this.#body.isFull || this.#pause()
   }
 
@@ -230,15 +231,14 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     // From here on only the client can be slow.
     this.#isPaused = true
     const { exchange } = this
-    const { deadlines } = this.#owner
     if (this.#body !== null) {
-      watchReader(exchange, deadlines, this.endedAt)
+      watchReader(exchange, this.#owner.deadlines, this.endedAt)
       this.runInAsyncScope(this.#body.finish, this.#body)
       return
     }
     // What is whole mostly goes out in one piece: no need to look so soon.
     exchange.phaseDue = this.endedAt + exchange.route.timeouts.write
-    deadlines.arm(exchange)
+    this.#owner.deadlines.arm(exchange)
     if (!this.#isHandedOver) this.#handOverWhole()
   }
 

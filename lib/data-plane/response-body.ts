@@ -42,6 +42,16 @@ export class ResponseBody extends Readable {
     return this.#held !== null && this.#heldBytes >= this.readableHighWaterMark
   }
 
+  /** Sends what has been written, and tells whether the kernel has taken all of it: then no chunk is needed any more. */
+  flush (): boolean {
+    const response = this.#response
+    const socket = response === null ? null : response.socket
+    if (socket === null) return false
+    // Node would write at the end of the tick, when the next read may have come.
+    socket.uncork()
+    return socket.writableLength === 0
+  }
+
   /** @returns whether the reader can take more; if not, `wanted` tells when */
   give (chunk: Buffer): boolean {
     if (this.#held !== null) {

@@ -17,6 +17,8 @@ export interface Connection {
   readonly hiddenLength?: string | null
   /** Puts trailers, as lines, behind the chunked body whose end is about to be written: undici has no way to say them. */
   endWith?: (trailers: string) => void
+  /** A chunk that was just handed over is not needed any more, and what it lies in may be read into. */
+  takeBack? (chunk: Buffer): void
   /** Gives the request up. */
   cut (): void
   /** Lets go of what has become a tunnel; only a connection of HTTP/1 can. */

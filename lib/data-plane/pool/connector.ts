@@ -4,6 +4,10 @@ import { buildConnector, errors } from 'undici'
 import type { ConnectionEnd, ConnectionObserver } from '../../../types/policy.ts'
 import { toProxyError } from '../../errors.ts'
 import type { PoolConfig } from './index.ts'
+import { ReadingSocket } from './reading-socket.ts'
+
+/** ms of silence before TCP asks whether the other side is still there; undici's own. */
+const KEEP_ALIVE_DELAY = 60_000
 
 /**
  * Opens connections, bounded in time to the millisecond: undici's own connect timeout runs on a coarse clock and fires up to
@@ -13,7 +17,7 @@ import type { PoolConfig } from './index.ts'
  */
 export function createConnector (config: PoolConfig, connecting: Set<Socket>, observers: readonly ConnectionObserver[]): buildConnector.connector {
   const { connectTimeout } = config
-  const connect = buildConnector({ ...config.tls, rejectUnauthorized: config.tls?.rejectUnauthorized ?? true, timeout: 0 })
+  const connectSecurely = buildConnector({ ...config.tls, rejectUnauthorized: config.tls?.rejectUnauthorized ?? true, timeout: 0 })
 
   // undici holds sessions by weak references alone: without this a full handshake follows every collection of garbage.
   const sessions: Buffer[] = []
@@ -26,6 +30,7 @@ export function createConnector (config: PoolConfig, connecting: Set<Socket>, ob
     const timer = setTimeout(function giveUp () {
       inTheMaking.destroy(new errors.ConnectTimeoutError(`no connection within ${connectTimeout} ms`))
     }, connectTimeout)
+    const connect = options.protocol === 'https:' ? connectSecurely : connectPlainly
     // undici gives the socket back at once, as its own type does not say; an address with several answers is one socket too.
     const inTheMaking = connect(withoutAddress(options), function connected (error: Error | null, socket: Socket | null) {
       clearTimeout(timer)
@@ -38,6 +43,25 @@ export function createConnector (config: PoolConfig, connecting: Set<Socket>, ob
     connecting.add(inTheMaking)
     inTheMaking.on('session', keepSession)
   }
+}
+
+/** As undici's own connector does it, with a socket of ours. */
+function connectPlainly ({ hostname, port, localAddress }: buildConnector.Options, callback: buildConnector.Callback): Socket {
+  const socket = new ReadingSocket()
+  socket.connect({ host: hostname, port: Number(port || 80), ...localAddress === undefined || localAddress === null ? {} : { localAddress } })
+  socket.setKeepAlive(true, KEEP_ALIVE_DELAY)
+  socket.setNoDelay(true)
+  let isTold = false
+  function tell (error: Error | null): void {
+    if (isTold) return
+    isTold = true
+    if (error !== null) callback(error, null)
+    else callback(null, socket)
+  }
+  socket.once('connect', () => { tell(null) })
+  // It stays: an 'error' that nobody listens to ends the process.
+  socket.on('error', tell)
+  return socket
 }
 
 export function tellRefusal (observers: readonly ConnectionObserver[], cause: Error): void {

@@ -5,6 +5,7 @@ import type { Carried, Connection, Remote } from './connection.ts'
 import { HeadSieve } from './head-sieve.ts'
 import { editNextText } from './next-text.ts'
 import { hasWaited } from './shelf.ts'
+import { ReadingSocket } from './reading-socket.ts'
 
 /** As undici writes the end of a chunked body; test/contract/undici-wire.test.ts holds it. */
 const LAST_CHUNK = '\r\n0\r\n\r\n'
@@ -91,8 +92,13 @@ export class CountingClient extends Client implements Connection {
     this.#socket?.destroy(new errors.SocketError('given up'))
   }
 
+  takeBack (chunk: Buffer): void {
+    if (this.#socket instanceof ReadingSocket) this.#socket.takeBack(chunk)
+  }
+
   /** The present connection has become somebody else's: it is not to be closed with what this client carries. */
   release (): void {
+    if (this.#socket instanceof ReadingSocket) this.#socket.becomeStream()
     this.#socket = null
     this.#connected.delete(this)
   }

@@ -1,0 +1,97 @@
+import { Socket, type SocketConstructorOpts } from 'node:net'
+
+/** As much as libuv reads at a time. */
+const SIZE = 64 * 1024
+/** Up to here a read is copied: cheaper than new memory for the next one, and what is kept of it keeps no more than itself. */
+const COPIED = 16 * 1024
+
+/**
+ * A connection that reads into the same memory again and again. Node gives every read 64 KiB of new memory; finding, faulting in and
+ * collecting it was more than half of what a large body cost outside the kernel.
+ *
+ * Small reads are copied. Of large ones the memory is lent: whoever has done with a chunk may say so (`takeBack`) while it is being
+ * handed to him, and what nobody takes back belongs to those who hold it, the next read having new memory. So that to forget it
+ * costs time, never bytes.
+ *
+ * undici reads a socket by 'readable', `read()` and `unshift()` alone (test/contract/undici-reading.test.ts).
+ */
+export class ReadingSocket extends Socket {
+  #memory: Buffer = Buffer.allocUnsafeSlow(SIZE)
+  /** Where the bytes of the present read end in it. */
+  #end = 0
+  #isLent = false
+  /** What undici has not taken. */
+  #unread: Buffer | null = null
+  #isStopped = false
+  /** Whether it is read like any other: undici has let go of it. */
+  #isStream = false
+
+  constructor () {
+    // An option of Node's that its types give to connect() alone.
+    super({
+      onread: {
+        buffer: () => this.#next(),
+        callback: (length: number) => this.#arrived(length)
+      }
+    } as SocketConstructorOpts)
+  }
+
+  override read (size?: number): Buffer | null {
+    // Node's own ways to learn of the end.
+    if (size !== undefined || this.#isStream) return super.read(size) as Buffer | null
+    const unread = this.#unread
+    if (unread !== null) {
+      this.#unread = null
+      return unread
+    }
+    if (this.#isStopped) {
+      this.#isStopped = false
+      this.resume()
+    }
+    return null
+  }
+
+  /** Of a reader that paused: the rest, to be read first. Nothing else comes before. */
+  override unshift (rest: Buffer): void {
+    if (this.#isStream) super.unshift(rest)
+    else this.#unread = rest
+  }
+
+  /** For a tunnel: what comes from here on is 'data', and nobody else's. */
+  becomeStream (): void {
+    this.#isStream = true
+    if (this.#unread !== null && this.#unread.length > 0) super.unshift(Buffer.from(this.#unread))
+    this.#unread = null
+  }
+
+  /** The chunk, handed out by the present read, is not needed any more. */
+  takeBack (chunk: Buffer): void {
+    // The last of the read alone: what came before it may still be looked at (a field whose end is in the next read).
+    if (chunk.buffer === this.#memory.buffer && chunk.byteOffset + chunk.length === this.#end) this.#isLent = false
+  }
+
+  #next (): Buffer {
+    if (this.#isLent) this.#memory = Buffer.allocUnsafeSlow(SIZE)
+    this.#isLent = false
+    return this.#memory
+  }
+
+  /** @returns whether to read on */
+  #arrived (length: number): boolean {
+    const read = this.#memory.subarray(0, length)
+    if (this.#isStream) return this.#push(read)
+    this.#isLent = length > COPIED
+    this.#end = length
+    this.#unread = this.#isLent ? read : Buffer.from(read)
+    this.emit('readable')
+    // undici has paused, or nobody reads yet.
+    this.#isStopped = this.#unread !== null
+    return !this.#isStopped
+  }
+
+  /** Node asks for more, by `_read`, once there is room again. */
+  #push (read: Buffer): boolean {
+    this.#isLent = read.length > COPIED
+    return this.push(this.#isLent ? read : Buffer.from(read))
+  }
+}

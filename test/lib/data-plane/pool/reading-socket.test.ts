@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import test, { type TestContext } from 'node:test'
+import { ReadingSocket } from '../../../../lib/data-plane/pool/reading-socket.ts'
+
+interface Pair { readonly socket: ReadingSocket, readonly other: Socket }
+
+async function pair (t: TestContext): Promise<Pair> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = new ReadingSocket()
+  socket.on('error', () => {})
+  socket.connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [[other]] = await Promise.all([once(server, 'connection') as Promise<[Socket]>, once(socket, 'connect')])
+  t.after(() => { socket.destroy(); other.destroy(); server.close() })
+  return { socket, other }
+}
+
+/** Reads until `length` bytes are there, as undici reads: on 'readable', until there is nothing. */
+async function taken (socket: ReadingSocket, length: number, take: (chunk: Buffer) => void): Promise<void> {
+  let bytes = 0
+  await new Promise<void>((resolve) => {
+    socket.on('readable', function onReadable () {
+      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) {
+        bytes += chunk.length
+        take(chunk)
+      }
+      if (bytes < length) return
+      socket.off('readable', onReadable)
+      resolve()
+    })
+  })
+}
+
+test('gives small reads as copies, which stay as they are', async (t) => {
+  const { socket, other } = await pair(t)
+  const chunks: Buffer[] = []
+  for (const text of ['first', 'second']) {
+    other.write(text)
+    await taken(socket, text.length, (chunk) => chunks.push(chunk))
+  }
+  assert.deepEqual(chunks.map(String), ['first', 'second'])
+})
+
+test('gives large reads that nobody takes back new memory each', async (t) => {
+  const { socket, other } = await pair(t)
+  const chunks: Buffer[] = []
+  for (const byte of [1, 2, 3]) {
+    other.write(Buffer.alloc(65536, byte))
+    await taken(socket, 65536, (chunk) => chunks.push(chunk))
+  }
+  const bytes = Buffer.concat(chunks)
+  assert.equal(bytes.length, 3 * 65536)
+  for (const byte of [1, 2, 3]) assert.ok(bytes.subarray((byte - 1) * 65536, byte * 65536).every((value) => value === byte), `${byte}`)
+})
+
+test('reads into what it has been given back', async (t) => {
+  const { socket, other } = await pair(t)
+  const memories = new Set<ArrayBufferLike>()
+  let large = 0
+  for (let turn = 0; turn < 8; turn++) {
+    other.write(Buffer.alloc(65536, turn))
+    await taken(socket, 65536, (chunk) => {
+      assert.ok(chunk.every((value) => value === turn))
+      if (chunk.length <= 16 * 1024) return
+      large++
+      memories.add(chunk.buffer)
+      socket.takeBack(chunk)
+    })
+  }
+  assert.ok(large >= 8, `${large} large reads`)
+  assert.equal(memories.size, 1)
+})
+
+test('takes back no chunk behind which the read goes on', async (t) => {
+  const { socket, other } = await pair(t)
+  const kept: Buffer[] = []
+  for (const byte of [1, 2]) {
+    other.write(Buffer.alloc(65536, byte))
+    await taken(socket, 65536, (chunk) => {
+      kept.push(chunk)
+      if (chunk.length > 16 * 1024) socket.takeBack(chunk.subarray(0, 20_000))
+    })
+  }
+  const bytes = Buffer.concat(kept)
+  assert.ok(bytes.subarray(0, 65536).every((value) => value === 1))
+})
+
+test('stops while its reader pauses, gives the rest first, and goes on', async (t) => {
+  const { socket, other } = await pair(t)
+  const sent = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251))
+  other.write(sent)
+  const got: Buffer[] = []
+  // A reader that takes half of each read and puts the rest back, as undici does when its own reader pauses.
+  let isPaused = false
+  socket.on('readable', () => {
+    if (isPaused) return
+    const chunk = socket.read()
+    if (chunk === null) return
+    got.push(chunk.subarray(0, chunk.length >> 1))
+    isPaused = true
+    socket.unshift(chunk.subarray(chunk.length >> 1))
+    setImmediate(() => {
+      isPaused = false
+      for (let rest = socket.read(); rest !== null; rest = socket.read()) got.push(rest)
+    })
+  })
+  while (Buffer.concat(got).length < sent.length) await new Promise((resolve) => setImmediate(resolve))
+  assert.ok(Buffer.concat(got).equals(sent))
+})
+
+test('tells of its end, and of the other side\'s reset', async (t) => {
+  const first = await pair(t)
+  first.socket.on('readable', () => { first.socket.read() })
+  const ended = once(first.socket, 'end')
+  first.other.end('bye')
+  await ended
+
+  const second = await pair(t)
+  const closed = new Promise((resolve) => second.socket.once('close', resolve))
+  second.other.resetAndDestroy()
+  await closed
+  assert.equal((second.socket.errored as NodeJS.ErrnoException).code, 'ECONNRESET')
+})
+
+test('is a stream like any other for whoever takes it over, with what was left and with backpressure', async (t) => {
+  const { socket, other } = await pair(t)
+  other.write('head:rest')
+  await once(socket, 'readable')
+  socket.unshift(socket.read()!.subarray(5))
+  socket.becomeStream()
+  const sent = Buffer.from(Array.from({ length: 500_000 }, (_, index) => index % 251))
+  other.write(sent)
+
+  const got: Buffer[] = []
+  socket.on('data', (chunk) => {
+    got.push(chunk)
+    socket.pause()
+    setImmediate(() => socket.resume())
+  })
+  while (Buffer.concat(got).length < sent.length + 4) await new Promise((resolve) => setImmediate(resolve))
+
+  assert.ok(Buffer.concat(got).equals(Buffer.concat([Buffer.from('rest'), sent])))
+})
