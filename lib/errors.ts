@@ -19,8 +19,9 @@ interface Row {
 const table: Readonly<Record<ErrorName, Row>> = {
   config_error:                      { status: 500, side: 'proxy',    sent: false, proxyStatus: 'proxy_configuration_error',     message: 'the proxy is not configured for this request' },
   no_healthy_upstream:               { status: 503, side: 'proxy',    sent: false, proxyStatus: 'destination_unavailable',       message: 'no upstream endpoint is available' },
+  circuit_open:                      { status: 503, side: 'proxy',    sent: false, proxyStatus: 'destination_unavailable',       message: 'the upstream has failed too often to be asked now', retryAfter: 1 },
   upstream_overflow:                 { status: 503, side: 'proxy',    sent: false, proxyStatus: 'connection_limit_reached',      message: 'no connection to the upstream can be opened', retryAfter: 1 },
-  queue_timeout:                     { status: 503, side: 'proxy',    sent: false, proxyStatus: 'connection_limit_reached',      message: 'no connection to the upstream became free in time' },
+  queue_timeout:                     { status: 503, side: 'proxy',    sent: false, proxyStatus: 'connection_limit_reached',      message: 'no connection to the upstream became free in time', retryAfter: 1 },
   dns_error:                         { status: 502, side: 'upstream', sent: false, proxyStatus: 'dns_error',                     message: 'the name of the upstream cannot be resolved' },
   dns_timeout:                       { status: 504, side: 'upstream', sent: false, proxyStatus: 'dns_timeout',                   message: 'resolving the name of the upstream took too long' },
   connection_refused:                { status: 502, side: 'upstream', sent: false, proxyStatus: 'connection_refused',            message: 'the upstream refused the connection' },
@@ -57,6 +58,7 @@ const table: Readonly<Record<ErrorName, Row>> = {
 export type ErrorName =
   | 'config_error'
   | 'no_healthy_upstream'
+  | 'circuit_open'
   | 'upstream_overflow'
   | 'queue_timeout'
   | 'dns_error'

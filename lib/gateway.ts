@@ -11,7 +11,6 @@ import { suggest } from './config/suggest.ts'
 import { isUrl, validate } from './config/validate.ts'
 import { ControlPlane } from './control-plane/index.ts'
 import { realTiming } from './control-plane/timing.ts'
-import { connectOrStale } from './data-plane/retry/index.ts'
 import { Forwarder } from './data-plane/forwarder.ts'
 import { type ConnectionPool, createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
@@ -74,7 +73,7 @@ export class Gateway {
 
   constructor (tools: Tools) {
     this.tools = tools
-    this.forwarder = new Forwarder(connectOrStale, tools)
+    this.forwarder = new Forwarder(tools)
     this.controlPlane = new ControlPlane(realTiming(tools))
     this.#building = {
       tools,

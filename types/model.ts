@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
-import type { Balancer, ConnectionObserver, Observer, Transform } from './policy.ts'
+import type { Balancer, ConnectionObserver, Observer, RetryPolicy, Transform } from './policy.ts'
 import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
 
 /*
@@ -12,6 +12,8 @@ import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
  * upstream.state                     control plane, when something changed         forwarder, once per attempt
  * endpoint.active                    attempt                                       balancers, drain
  * endpoint.tunnels                   tunnel                                        forwarder, stats
+ * upstream.load                      forwarder, retry policy                       retry policy, stats
+ * endpoint.isFaltering               retry policy, forwarder                       retry policy
  * endpoint.health, .ejectedUntil     health checks, ejector                        availability
  * endpoint.weight                    slow start                                    balancers
  * endpoint.breaker                   later: breaker                                availability
@@ -38,6 +40,12 @@ export interface Route {
   readonly upstream: Upstream
   readonly canaries: readonly Canary[] | null
   readonly timeouts: Timeouts
+  /** null: every failure is the last. */
+  readonly retry: RetryPolicy | null
+  /** Bytes of a request body that are kept to be sent again; 0 for none. */
+  readonly replay: number
+  /** Lower-cased name of the header that tells the upstream how many milliseconds are left; null for none. */
+  readonly deadlineHeader: string | null
   readonly encodedSlashes: 'forward' | 'reject'
   /** Checks the raw path against the url and gives the path to send; null where it is sent as received. */
   readonly path: PathRewrite
@@ -102,8 +110,31 @@ export interface Upstream {
   readonly name: string
   /** Read once per attempt. */
   state: UpstreamState
+  readonly limits: Limits
+  readonly load: Load
   /** Works out anew which endpoints are available; for whoever changed what that depends on (an endpoint's `breaker`). */
   refresh: () => void
+}
+
+/** The most that an upstream is given. */
+export interface Limits {
+  readonly active: number
+  readonly pending: number
+  /** Milliseconds. */
+  readonly queueTimeout: number
+}
+
+/** What an upstream has to do now. Plain numbers, as an endpoint's. */
+export interface Load {
+  /** Attempts under way, to the last byte. */
+  active: number
+  /** Exchanges that wait for one of its endpoints. */
+  pending: number
+  /** Exchanges that are being tried again, from the decision to the end of the attempt. */
+  retrying: number
+  /** Retries in hand; below zero they are borrowed. See data-plane/retry/budget.ts. */
+  credit: number
+  creditAt: number
 }
 
 export interface UpstreamState {
@@ -188,6 +219,7 @@ export interface Endpoint {
   /** Milliseconds that a connection may take, TLS included. */
   readonly connectTimeout: number
   readonly pool: EndpointPool
+  readonly seats: Seats
   /** Exchanges under way, from the choice of this endpoint to the last byte. */
   active: number
   /** Those of them that are tunnels. */
@@ -195,8 +227,25 @@ export interface Endpoint {
   health: 'unknown' | 'healthy' | 'unhealthy'
   /** On the clock of `performance.now()`; 0 when it is not ejected. */
   ejectedUntil: number
+  /** Whether its last answer, or the lack of one, was such that somebody wanted another. */
+  isFaltering: boolean
   /** `open` is never available, not even in panic. Who writes it calls `upstream.refresh()`. */
   breaker: 'closed' | 'open' | 'half-open'
+}
+
+/** How much of a pool is in use; endpoints that share a pool share them. */
+export interface Seats {
+  /** Requests that it can carry at one time. */
+  readonly limit: number
+  readonly taken: number
+  readonly isFull: boolean
+  /** Upstreams with exchanges that wait for one; null while there is none. */
+  waiting: Set<Upstream> | null
+  take (): void
+  /** Free with the next turn of the event loop. */
+  leave (): void
+  /** That turn has come. */
+  settle (): void
 }
 
 export interface Canary {
@@ -229,6 +278,10 @@ export interface Exchange {
   readonly variantReason: CanaryReason | null
   /** Milliseconds on the clock of `performance.now()`. */
   readonly startedAt: number
+  /** When everything about it has to be over, on the same clock; Infinity where there is no total timeout. */
+  readonly deadline: number
+  /** Endpoints that have failed it, but for the last; null before there is one. */
+  readonly tried: readonly Endpoint[] | null
   /** Attempts begun so far. */
   readonly attempts: number
   /** When the first of them began; 0 until then. */
@@ -249,7 +302,9 @@ export interface Exchange {
   readonly spanId: string | null
   /** Method sent upstream. */
   readonly method: string
-  /** Whether the request can be sent again: it has no body, or nothing of it has been read yet. */
+  /** Whether the client says, by `Idempotency-Key`, that the request may be sent twice. */
+  readonly hasIdempotencyKey: boolean
+  /** Whether the request can be sent again: it has no body, or all that has been read of it is kept. */
   readonly isReplayable: boolean
   /** Path and query sent upstream; '' until they are known. */
   readonly upstreamPath: string
@@ -275,6 +330,8 @@ export interface TunnelInfo {
 /** One try on one endpoint. Settled exactly once. */
 export interface Attempt {
   readonly exchange: Exchange
+  /** Of the endpoint; that of the exchange may be another by now. */
+  readonly upstream: Upstream
   readonly endpoint: Endpoint
   /** From 1. */
   readonly number: number

@@ -43,6 +43,8 @@ export interface UpstreamOptions {
   balancer?: 'power-of-two' | 'round-robin' | 'random' | 'least-requests' | 'peak-ewma' | HashOptions | Balancer
   /** Connections to each endpoint. */
   pool?: PoolOptions
+  /** How much it is given at one time, and who may wait. What is beyond is answered with 503 at once. */
+  limits?: LimitOptions
   /**
    * Active checks of every endpoint. Those that fail are passed over until they pass again; while none is left, all are used.
    * @default false
@@ -59,6 +61,24 @@ export interface UpstreamOptions {
    * @default 0
    */
   slowStart?: number
+}
+
+export interface LimitOptions {
+  /**
+   * Requests under way, on all endpoints together.
+   * @default 1024
+   */
+  active?: number
+  /**
+   * Requests that wait for an endpoint with a free connection, in the order in which they came (`upstream_overflow`, 503). 0 lets none wait.
+   * @default 1024
+   */
+  pending?: number
+  /**
+   * How long one waits (`queue_timeout`, 503).
+   * @default 5000
+   */
+  queueTimeout?: number
 }
 
 /** Rendezvous hashing: when an endpoint goes, only its own keys move. */
@@ -170,7 +190,7 @@ export interface OutlierOptions {
 
 export interface PoolOptions {
   /**
-   * Connections per endpoint at most. A request that finds all of them busy waits for one, for 5 s at most (`queue_timeout`).
+   * Connections per endpoint at most. A request that finds those of all endpoints busy waits; see `limits`.
    * @default 128
    */
   connections?: number
@@ -265,8 +285,16 @@ export interface RouteBehaviour {
    */
   via?: false | string
   timeouts?: TimeoutOptions
-  /** Limits of bodies, and what is changed in them. */
+  /** When a failed attempt is followed by another; `false` for never. */
+  retry?: false | RetryOptions
+  /** Limits of bodies, what is kept of them, and what is changed in them. */
   body?: BodyOptions
+  /**
+   * Tells the upstream how many milliseconds it has, of the shorter of `timeouts.attempt` and what is left of `timeouts.total`: in
+   * `x-envoy-expected-rq-timeout-ms`, or the header named here. What the client says in it is dropped.
+   * @default false
+   */
+  forwardDeadline?: boolean | string
   /** Changes attributes of the upstream's `Set-Cookie`; names, values and all other attributes stay as they are. */
   cookies?: CookieOptions
   /**
@@ -324,6 +352,11 @@ export interface BodyOptions {
    * while it streams, by cutting the client's connection. The upstream's request is cancelled. Without it there is no limit.
    */
   responseLimit?: number
+  /**
+   * Bytes of a request body that are kept while they are sent, so that a retry can send them again; a longer one is sent once. 0 keeps none.
+   * @default 65536
+   */
+  replay?: number
   /**
    * Changes the bodies of responses. A function is given each whole body; a list of pairs replaces texts; an object says more; `false`
    * turns off what `defaults` say. Content codings (gzip, deflate, br, zstd where Node has it) are taken off before and put on again
@@ -436,6 +469,60 @@ export interface TimeoutOptions {
    * @default 60000
    */
   write?: number
+}
+
+/**
+ * Another attempt goes to another endpoint, as long as there is one that has not been tried. Nothing is tried again once a head has
+ * gone to the client. When all attempts have failed, the last answer of an upstream is relayed, if there was one.
+ */
+export interface RetryOptions {
+  /**
+   * Attempts after the first.
+   * @default 1
+   */
+  attempts?: number
+  /**
+   * What is tried again: `connect`, no connection could be made, for any method; `stale`, a kept connection closed before a byte of the answer;
+   * `reset`, any connection closed before the answer was handed on, or an answer that is no HTTP; `timeout`, `timeouts.attempt` or
+   * `timeouts.head`; and statuses from 400 to 599. All but `connect` only for `methods`, or with an `Idempotency-Key`, and only if the body
+   * fits `body.replay`.
+   * @default connect and stale
+   */
+  on?: ('connect' | 'stale' | 'reset' | 'timeout' | number)[]
+  /**
+   * Methods that may be sent twice.
+   * @default those that are idempotent: GET, HEAD, OPTIONS, TRACE, QUERY, PUT and DELETE
+   */
+  methods?: string[]
+  /** How much of the load of an upstream may be retries. */
+  budget?: BudgetOptions
+  /** How long it is waited. A `Retry-After` of the answer goes first, as long as it is before the deadline, and no more than 5 s. */
+  backoff?: BackoffOptions
+}
+
+export interface BudgetOptions {
+  /**
+   * Retries at one time in relation to the requests of the upstream, and of all requests in the long run.
+   * @default 0.2
+   */
+  share?: number
+  /**
+   * Retries at one time, however few requests there are.
+   * @default 3
+   */
+  minimum?: number
+}
+
+/** Before retry n, a time drawn from 0 to `(2^n - 1) * base`, and `max` at most. */
+export interface BackoffOptions {
+  /**
+   * @default 25
+   */
+  base?: number
+  /**
+   * @default 250
+   */
+  max?: number
 }
 
 /** Sends matching exchanges of a route to another upstream. Decided by header, then cookie, then weight; once per exchange. */

@@ -28,9 +28,23 @@ export interface Balancer {
   pick (available: readonly Endpoint[], exchange: Exchange): Endpoint
 }
 
-/** Try again? Milliseconds to wait, or null to stop. */
+/** Try again? */
 export interface RetryPolicy {
-  next (attempt: Attempt): number | null
+  /** Statuses that are failures too; null: none, and answers are not asked about. */
+  readonly statuses: ReadonlySet<number> | null
+  /** Whether any but a failure to connect may lead to another attempt of this exchange: only then is its body worth keeping. */
+  mayRepeat (exchange: Exchange): boolean
+  /**
+   * Milliseconds to wait, or null to stop. Asked after each failure, and about each head whose status is in `statuses`; what it grants
+   * is charged to the budget of the upstream.
+   * @param retryAfter the answer's own Retry-After
+   * @param upstream where the next attempt goes
+   */
+  next (attempt: Attempt, upstream: Upstream, retryAfter?: string | string[]): number | null
+  /** One more exchange: what budgets are shares of. */
+  earn (upstream: Upstream): void
+  /** An answer goes out: it is the end of the story, and whether a good one. */
+  answered (attempt: Attempt): void
 }
 
 /** Shapes a head. Synchronous; what it throws ends the exchange with `internal_error`. */

@@ -9,6 +9,8 @@ import { rewritePlan } from '../data-plane/rewrite/index.ts'
 import { PathFunction, PathTemplate, ReplacePrefix, RoutePath, SamePath } from '../data-plane/route-path.ts'
 import { localResponseTransforms, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
 import type { PrefixPair } from '../data-plane/transform/location.ts'
+import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
+import { seatsOf } from '../data-plane/limit/seats.ts'
 import { ProxyCanary } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
@@ -32,6 +34,7 @@ export interface Building {
 export function buildUpstream (config: UpstreamConfig, building: Building): Upstream {
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const url = new URL(endpoint.origin)
+    const pool = building.openPool(url.origin, config.pool)
     return new ProxyEndpoint(url, {
       weight: endpoint.weight,
       priority: endpoint.priority,
@@ -39,7 +42,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
       servername: config.pool.tls?.servername ?? null,
       connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout
-    }, building.openPool(url.origin, config.pool))
+    }, pool, seatsOf(pool, config.pool.connections))
   })
   const balancer = createBalancer(config.balancer, building.tools)
   const hasPriorities = endpoints.some(({ priority }) => priority !== endpoints[0]!.priority)
@@ -51,7 +54,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
     isPanic: false,
     balancer: hasPriorities ? withPriorities(balancer, building.tools) : balancer,
     observers: learner === null ? building.observers : [...building.observers, learner]
-  })
+  }, config.limits)
   building.watch(upstream, config)
   return upstream
 }
@@ -62,6 +65,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
   const { behaviour } = config
   const canaries = buildCanaries(behaviour.canaries, config.where, building)
   checkTimeouts(behaviour.timeouts, upstream, config.where, building.problems)
+  checkRetry(behaviour, config.where, building.problems)
   const path = buildPath(url, config, building.problems)
   if (upstream === null || canaries === null || path === null) return null
   const { rewrite, pair } = path
@@ -71,6 +75,9 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     upstream,
     canaries: canaries.length === 0 ? null : canaries,
     timeouts: buildTimeouts(behaviour.timeouts),
+    retry: createRetry(behaviour.retry, building.tools),
+    replay: behaviour.body.replay,
+    deadlineHeader: deadlineHeader(behaviour.forwardDeadline),
     encodedSlashes: behaviour.encodedSlashes,
     path: rewrite,
     requestTransforms: requestTransforms(behaviour, pair, building.instance),
@@ -195,6 +202,16 @@ function checkTimeouts (timeouts: Required<TimeoutOptions>, upstream: Upstream |
   if (total < connect + head) {
     problems.push({ path: join(path, 'total'), message: `is ${total} ms, less than connecting (${connect} ms) and waiting for the head (${head} ms) may take; raise it, or lower timeouts.head or pool.connectTimeout` })
   }
+}
+
+function checkRetry ({ retry, timeouts }: RouteConfig['behaviour'], where: string, problems: Problem[]): void {
+  const fault = retry === false ? null : findRetryFault(retry, timeouts)
+  if (fault !== null) problems.push({ path: join(join(where, 'retry'), fault.key), message: fault.message })
+}
+
+function deadlineHeader (forwardDeadline: boolean | string): string | null {
+  if (forwardDeadline === false) return null
+  return forwardDeadline === true ? 'x-envoy-expected-rq-timeout-ms' : forwardDeadline.toLowerCase()
 }
 
 function buildTimeouts (timeouts: Required<TimeoutOptions>): Route['timeouts'] {

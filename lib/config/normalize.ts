@@ -6,6 +6,8 @@ import { type BalancerConfig, isBalancer } from '../data-plane/balancer/index.ts
 import type { BodyOptions, BodyRewriteOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions, WebSocketOptions } from '../../types/options.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
 import { checkUpstream, completeHealth } from './upstream-policies.ts'
+import type { LimitConfig } from '../data-plane/limit/index.ts'
+import type { RetryConfig } from '../data-plane/retry/index.ts'
 import { isUrl, join, unknownKey, validate } from './validate.ts'
 
 export interface EndpointConfig {
@@ -19,6 +21,7 @@ export interface UpstreamConfig {
   readonly name: string
   readonly endpoints: readonly EndpointConfig[]
   readonly balancer: BalancerConfig
+  readonly limits: LimitConfig
   readonly pool: Required<Omit<PoolOptions, 'tls'>> & Pick<PoolOptions, 'tls'>
   readonly health: false | HealthConfig
   readonly outlier: false | OutlierConfig
@@ -30,11 +33,13 @@ export interface UpstreamConfig {
 export type CanaryConfig = CanaryOptions & Required<Pick<CanaryOptions, 'weight' | 'onEmpty' | 'fallback'>>
 
 /** A route's behaviour with every default in place. */
-export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canaries' | 'timeouts' | 'headers' | 'body' | 'websocket'> {
+export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canaries' | 'timeouts' | 'headers' | 'body' | 'websocket' | 'retry'> {
   readonly canaries: readonly CanaryConfig[]
   readonly headers: { readonly request?: HeaderEdits, readonly response?: ResponseHeaderEdits }
   readonly timeouts: Required<TimeoutOptions>
-  readonly body: BodyOptions
+  readonly body: BodyOptions & Required<Pick<BodyOptions, 'replay'>>
+  readonly retry: RetryConfig | false
+  readonly forwardDeadline: boolean | string
   readonly host: string
   readonly forwarded: false | 'x-forwarded' | 'forwarded' | 'both'
   readonly via: false | string
@@ -243,7 +248,7 @@ function merge (defaults: Plain, own: Plain): Plain {
   const result = { ...defaults }
   for (const [key, value] of Object.entries(own)) {
     const below = result[key]
-    const isGroup = key === 'timeouts' || key === 'body' || key === 'cookies' || key === 'headers' || key === 'request' || key === 'response' || key === 'set' || key === 'append'
+    const isGroup = key === 'timeouts' || key === 'retry' || key === 'budget' || key === 'backoff' || key === 'body' || key === 'cookies' || key === 'headers' || key === 'request' || key === 'response' || key === 'set' || key === 'append'
     result[key] = isGroup && isPlain(value) && isPlain(below) ? merge(below, value) : value
   }
   // One of the two replaces the other.

@@ -3,7 +3,9 @@ import { healthSchema } from '../control-plane/health/index.ts'
 import { outlierSchema } from '../control-plane/outlier/index.ts'
 import { balancers } from '../data-plane/balancer/index.ts'
 import { rewriteSchema } from '../data-plane/rewrite/index.ts'
+import { limitsSchema } from '../data-plane/limit/index.ts'
 import { poolSchema } from '../data-plane/pool/index.ts'
+import { retrySchema } from '../data-plane/retry/index.ts'
 
 /*
  * What may be written where, and the defaults: each stands here, or in the schema of the room that owns it, and nowhere
@@ -35,6 +37,7 @@ export const upstreamSchema: OptionSchema = {
     // An object is checked when it is known what it is: see upstream-policies.ts.
     balancer: { kind: ['string', 'object'], if: { type: 'string' }, then: { enum: [...balancers.keys()] }, default: 'power-of-two' },
     pool: { ...poolSchema, default: {} },
+    limits: { ...limitsSchema, default: {} },
     health: { ...healthSchema, default: false },
     outlier: { ...outlierSchema, default: {} },
     slowStart: { ...milliseconds, default: 0 }
@@ -112,6 +115,7 @@ const behaviour = {
       write: { ...milliseconds, default: 60_000 }
     }
   },
+  retry: { ...retrySchema, default: {} },
   body: {
     type: 'object',
     additionalProperties: false,
@@ -119,11 +123,13 @@ const behaviour = {
     properties: {
       requestLimit: bytes,
       responseLimit: bytes,
+      replay: { kind: ['integer'], minimum: 0, maximum: 2 ** 30, default: 65_536 },
       rewrite: rewriteSchema,
       rewriteJson: { kind: ['function'] },
       rewriteLimit: { ...bytes, default: 1_048_576 }
     }
   },
+  forwardDeadline: { kind: ['boolean', 'string'], pattern: headerName.pattern, meaning: headerName.meaning, default: false },
   credentials: { kind: ['function'] },
   cookies: cookiesSchema,
   location: { kind: ['boolean'], default: true },

@@ -3,9 +3,13 @@ import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
 import { suggest } from './suggest.ts'
 
-type Kind = 'string' | 'strings' | 'number' | 'integer' | 'integers' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'pem' | 'replacements'
+type Kind = 'retryClass' | 'string' | 'strings' | 'number' | 'integer' | 'integers' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'pem' | 'replacements'
 
 const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> = {
+  retryClass: {
+    is: (value) => value === 'connect' || value === 'stale' || value === 'reset' || value === 'timeout' || (Number.isInteger(value) && (value as number) >= 400 && (value as number) <= 599),
+    called: "'connect', 'stale', 'reset', 'timeout', or a status from 400 to 599"
+  },
   string: { is: (value) => typeof value === 'string', called: 'a string' },
   strings: { is: (value) => Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'), called: 'a list of strings' },
   number: { is: (value) => typeof value === 'number' && Number.isFinite(value), called: 'a number' },

@@ -1,23 +1,23 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Attempt, Endpoint, ProxyErrorLike } from '../../types/model.ts'
-import type { Payload, ProxyExchange } from '../model/exchange.ts'
-import type { Carried, Connection, Silence } from './pool/connection.ts'
-import type { AttemptOwner } from './attempt-owner.ts'
-import { announcedLength, hasNoBody, isMediaType } from './content.ts'
+import type { ProxyErrorLike } from '../../types/model.ts'
+import type { KeptAnswer } from '../model/exchange.ts'
+import { AttemptRecord } from './attempt-record.ts'
+import { announcedLength, hasNoBody } from './content.ts'
 import { copyResponseHeaders, nominatedBy, restoreLength } from './transform/hop-by-hop.ts'
 import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
-import { isHttp2 } from './http2-reply.ts'
 import { relayInformational } from './informational.ts'
 import { phaseOf } from './blame.ts'
 import { giveBack, LARGE, WHOLE_LIMIT } from './lending.ts'
+import { wholePayload } from './payload.ts'
 import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { relayTrailers, withSums } from './trailers.ts'
 import { switchProtocols } from './upgrade/switch.ts'
-import type { Tunnel } from './upgrade/tunnel.ts'
 import { proxyError, toProxyError } from '../errors.ts'
+
+/** Bytes of a body that is kept back; what goes on behind them waits in the connection. */
+const KEPT_LIMIT = 64 * 1024
 
 /**
  * One try on one endpoint, as undici sees it. undici calls back in the async scope of whoever opened the connection, some other
@@ -26,50 +26,20 @@ import { proxyError, toProxyError } from '../errors.ts'
  * These are the callbacks of undici 7 and before: they hand over header bytes unparsed and say when the request has been sent,
  * which those of undici 8 do not. Another undici changes this file and no other.
  */
-export class ProxyAttempt extends AsyncResource implements Attempt, Carried, BodySource, Waiting, Dispatcher.DispatchHandler {
-  readonly exchange: ProxyExchange
-  readonly endpoint: Endpoint
-  readonly number: number
-  readonly previous: Attempt | null
-  readonly startedAt: number
-  sentAt = 0
-  writtenAt = 0
-  headAt = 0
-  endedAt = 0
-  statusCode = 0
-  connectTime = 0
-  reused = false
-  error: ProxyErrorLike | null = null
-  /** Set by the pool when it finds a connection. */
-  client: Connection | null = null
-  readonly silence: Silence | null
-  readonly #owner: AttemptOwner
-  /** Whether something comes behind the body. */
-  hasTrailers = false
-  #isOver = false
+export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswer, Waiting, Dispatcher.DispatchHandler {
   #isHandedOver = false
   #isPaused = false
+  /** Whether its answer is kept back while another attempt is made; and the bytes of it that have come. */
+  #isKept = false
+  #keptBytes = 0
   #informational = 0
   #resume: (() => void) | null = null
   #headers: Record<string, string | string[]> | null = null
   #chunks: Buffer[] | null = null
   #body: ResponseBody | null = null
-  tunnel: Tunnel | null = null
 
-  constructor (exchange: ProxyExchange, endpoint: Endpoint, number: number, startedAt: number, owner: AttemptOwner) {
-    super('SLUICE_ATTEMPT')
-    this.exchange = exchange
-    this.endpoint = endpoint
-    this.number = number
-    this.previous = exchange.last
-    this.startedAt = startedAt
-    this.#owner = owner
-    this.silence = owner.tracing
-    endpoint.active++
-  }
-
-  get isOver (): boolean {
-    return this.#isOver
+  get isKept (): boolean {
+    return this.#isKept
   }
 
   /** Whether the client, not the upstream, is what we wait for. */
@@ -79,7 +49,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
 
   onConnect (): void {
     // Given up while it waited for a connection. Throwing takes it off undici's queue and leaves the connection to the next.
-    if (this.#isOver) throw abandoned
+    if (this.isOver) throw abandoned
     this.reused = this.client!.carried++ > 0
     this.sentAt = performance.now()
     if (!this.reused) this.connectTime = this.client!.connectTimeSince(this.startedAt)
@@ -90,16 +60,16 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     if (!hasUpload) this.writtenAt = this.sentAt
     exchange.phase = hasUpload ? 'requestBody' : 'responseHeaders'
     exchange.phaseDue = this.sentAt + (hasUpload ? timeouts.idle : timeouts.head)
-    this.#owner.deadlines.arm(exchange)
+    this.owner.deadlines.arm(exchange)
   }
 
   onRequestSent (): void {
     const { exchange } = this
-    if (exchange.phase !== 'requestBody' || this.#isOver) return
+    if (exchange.phase !== 'requestBody' || this.isOver) return
     exchange.phase = 'responseHeaders'
     this.writtenAt = performance.now()
     exchange.phaseDue = this.writtenAt + exchange.route.timeouts.head
-    this.#owner.deadlines.arm(exchange)
+    this.owner.deadlines.arm(exchange)
   }
 
   onHeaders (statusCode: number, raw: Buffer[], resume: () => void): boolean {
@@ -114,10 +84,12 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     this.statusCode = statusCode
     this.#resume = resume
     if (statusCode === 304) restoreLength(this.#headers, this.client!)
+    const { retry } = exchange.route
+    if (retry !== null && retry.statuses !== null && retry.statuses.has(statusCode) && this.#isRefused()) return true
     exchange.attemptDue = Infinity
     exchange.phase = 'responseBody'
     exchange.phaseDue = this.headAt + exchange.route.timeouts.idle
-    this.#owner.deadlines.arm(exchange)
+    this.owner.deadlines.arm(exchange)
     if (exchange.route.responseLimit !== Infinity && announcedLength(exchange.method, statusCode, this.#headers) > exchange.route.responseLimit) {
       this.abandon(proxyError('http_response_body_size', 'responseBody'))
       return false
@@ -131,12 +103,14 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   onUpgrade (statusCode: number, raw: Buffer[], socket: Duplex): void {
     this.headAt = performance.now()
     this.statusCode = statusCode
-    this.#headers = switchProtocols(this, raw, socket, this.#owner)
+    this.#headers = switchProtocols(this, raw, socket, this.owner)
+    this.outgrow()
     this.#handOverWhole()
   }
 
   onData (chunk: Buffer): boolean {
     const { exchange } = this
+    if (this.#isKept) return this.#keepBack(chunk)
     exchange.bytesOut += chunk.length
     if (exchange.bytesOut > exchange.route.responseLimit) {
       this.abandon(proxyError('http_response_body_size', 'responseBody'))
@@ -151,7 +125,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   }
 
   onComplete (trailers: readonly (Buffer | string)[] | null): void {
-    if (this.#isOver) return
+    if (this.isOver) return
     // undici takes a reset for the end of a body that ends with its connection; but that is the end only where nothing went wrong
     // (RFC 9112 8).
     const { failure } = this.client!
@@ -159,7 +133,7 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
       this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
       return
     }
-    if (trailers !== null && trailers.length > 0) {
+    if (trailers !== null && trailers.length > 0 && !this.#isKept) {
       const named = nominatedBy(this.#headers!)
       this.hasTrailers = relayTrailers(trailers, this.exchange.route.rewrite === null ? named : withSums(named), this.exchange.reply.raw)
     }
@@ -167,52 +141,72 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
   }
 
   onError (cause: Error): void {
-    if (this.#isOver) return
+    if (this.isOver) {
+      this.forgotten()
+      return
+    }
     if (hasNoBody(this.statusCode)) {
       // undici misses the body that the Content-Length of a 304 tells of, and that never comes (RFC 9110 8.6).
       this.#complete()
       return
     }
     // When it is the request's body that failed, undici is about to abort; see CountingClient.cut.
-    this.#cut()
+    this.cut()
     this.#settle(toProxyError(cause, phaseOf(this)))
   }
 
   /** Gives up: the upstream's connection is closed at once, and the owner goes on from `error`. */
   abandon (error: ProxyErrorLike): void {
-    if (this.#isOver) return
-    this.#cut()
+    if (this.isOver) return
+    this.giveUp()
     this.#settle(error)
   }
 
   /** Ends the body as if it were whole; only for streams whose readers come again (server-sent events). */
   finishEarly (): void {
-    if (this.#isOver) return
+    if (this.isOver) return
     this.dropped()
     this.#body?.finish()
   }
 
   wanted (): void {
-    if (!this.#isPaused || this.#isOver) return
+    if (!this.#isPaused || this.isOver) return
     this.#isPaused = false
     this.exchange.phaseDue = performance.now() + this.exchange.route.timeouts.idle
-    this.#owner.deadlines.arm(this.exchange)
+    this.owner.deadlines.arm(this.exchange)
     this.#resume!()
+  }
+
+  /** What was kept back goes out: nothing better has come. */
+  relay (): void {
+    const { exchange } = this
+    this.#isKept = false
+    exchange.last = this
+    exchange.bytesOut = this.#keptBytes
+    exchange.attemptDue = Infinity
+    exchange.phase = 'responseBody'
+    if (this.isOver) {
+      this.#deliver(performance.now())
+      return
+    }
+    exchange.phaseDue = performance.now() + exchange.route.timeouts.idle
+    this.owner.deadlines.arm(exchange)
+    this.turnEnded()
   }
 
   /** Somebody put another payload in the body's place, or the client left: nobody failed. */
   dropped (): void {
-    if (this.#isOver) return
+    if (this.isOver) return
+    this.giveUp()
     this.#end(null)
-    this.#cut()
   }
 
   /** The body did not come whole with its head: the rest comes as a stream, and the head goes out now. */
   turnEnded (): void {
-    if (this.#isHandedOver || this.#isOver) return
+    if (this.#isHandedOver || this.isOver) return
     this.#isHandedOver = true
     this.#body = this.#stream()
-    this.runInAsyncScope(this.#owner.answered, this.#owner, this, this.#headers!, this.#body)
+    this.runInAsyncScope(this.owner.answered, this.owner, this, this.#headers!, this.#body)
   }
 
   /** Until the end of the turn, and no more than fits: a fast upstream could go on for as long as a turn lasts. */
@@ -226,42 +220,53 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     return this.#body === null || !this.#body.isFull || this.#pause()
   }
 
+  #isRefused (): boolean {
+    // Set first: what the owner does may end this attempt.
+    this.#isKept = true
+    this.#isKept = this.runInAsyncScope(this.owner.refused, this.owner, this, this.#headers!)
+    return this.#isKept || this.isOver
+  }
+
+  #keepBack (chunk: Buffer): boolean {
+    if (this.#chunks === null) this.#chunks = [chunk]
+    else this.#chunks.push(chunk)
+    this.#keptBytes += chunk.length
+    this.#isPaused = this.#keptBytes > KEPT_LIMIT
+    return !this.#isPaused
+  }
+
   #complete (): void {
     this.#end(null)
+    if (!this.#isKept) this.#deliver(this.endedAt)
+  }
+
+  #deliver (now: number): void {
     // From here on only the client can be slow.
     this.#isPaused = true
     const { exchange } = this
+    const { deadlines } = this.owner
     if (this.#body !== null) {
-      watchReader(exchange, this.#owner.deadlines, this.endedAt)
+      watchReader(exchange, deadlines, now)
       this.runInAsyncScope(this.#body.finish, this.#body)
       return
     }
     // What is whole mostly goes out in one piece: no need to look so soon.
-    exchange.phaseDue = this.endedAt + exchange.route.timeouts.write
-    this.#owner.deadlines.arm(exchange)
+    exchange.phaseDue = now + exchange.route.timeouts.write
+    deadlines.arm(exchange)
     if (!this.#isHandedOver) this.#handOverWhole()
   }
 
   /** @returns false, which makes undici stop reading */
   #pause (): false {
     this.#isPaused = true
-    watchReader(this.exchange, this.#owner.deadlines, performance.now())
+    watchReader(this.exchange, this.owner.deadlines, performance.now())
     return false
   }
 
   #handOverWhole (): void {
     this.#isHandedOver = true
-    const chunks = this.#chunks
-    let payload: Payload
-    // Fastify makes up a content type for buffers, and a length, which trailers over HTTP/1.1 have no place behind; not for streams.
-    if ((chunks !== null && !isMediaType(this.#headers!['content-type'])) || (this.hasTrailers && !isHttp2(this.exchange.reply.raw))) {
-      const body = this.#stream()
-      body.finish()
-      payload = body
-    } else if (chunks !== null) {
-      payload = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-    }
-    this.runInAsyncScope(this.#owner.answered, this.#owner, this, this.#headers!, payload)
+    const payload = wholePayload(this, this.#headers!, this.#chunks, this.exchange.reply.raw)
+    this.runInAsyncScope(this.owner.answered, this.owner, this, this.#headers!, payload)
   }
 
   #stream (): ResponseBody {
@@ -270,30 +275,25 @@ export class ProxyAttempt extends AsyncResource implements Attempt, Carried, Bod
     return body
   }
 
+  #end (error: ProxyErrorLike | null): void {
+    this.close(error)
+    this.owner.ended(this)
+  }
+
   #settle (error: ProxyErrorLike): void {
     this.#end(error)
-    if (!this.#isHandedOver) {
-      this.#isHandedOver = true
-      this.runInAsyncScope(this.#owner.failed, this.#owner, this)
+    // Nobody waits for it, and it is of no use any more.
+    if (this.#isKept) {
+      if (this.exchange.kept === this) this.exchange.kept = null
       return
     }
-    this.runInAsyncScope(this.#owner.broke, this.#owner, this)
+    if (!this.#isHandedOver) {
+      this.#isHandedOver = true
+      this.runInAsyncScope(this.owner.failed, this.owner, this)
+      return
+    }
+    this.runInAsyncScope(this.owner.broke, this.owner, this)
     this.#body?.destroy(error)
-  }
-
-  #end (error: ProxyErrorLike | null): void {
-    this.#isOver = true
-    this.error = error
-    this.endedAt = performance.now()
-    // Here and not with the head: a long download is load.
-    this.endpoint.active--
-    this.#owner.ended(this)
-  }
-
-  /** Closes the connection, if it has one already. */
-  #cut (): void {
-    if (this.tunnel !== null) this.tunnel.cut()
-    else if (this.sentAt !== 0) this.client!.cut()
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Endpoint, Phase, ProxyErrorLike } from '../../types/model.ts'
+import type { Phase, ProxyErrorLike } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyAttempt } from './attempt.ts'
 import { RequestBody } from './request-body.ts'
@@ -11,16 +11,11 @@ export function phaseOf (attempt: ProxyAttempt): Phase {
   return attempt.exchange.phase === 'requestBody' ? 'requestBody' : 'responseHeaders'
 }
 
-/** Whether there are more exchanges than connections; a tunnel has taken its own out of the pool. */
-export function isCrowded (endpoint: Endpoint): boolean {
-  return endpoint.active - endpoint.tunnels > endpoint.connections
-}
-
 /** Whom the exchange was waiting for when its phase became overdue. */
 export function overdue (exchange: ProxyExchange, attempt: ProxyAttempt | null): ErrorName {
   switch (exchange.phase) {
     case 'connect':
-      return isCrowded(attempt!.endpoint) ? 'queue_timeout' : 'connection_timeout'
+      return 'connection_timeout'
     case 'requestBody':
       return exchange.outgoing!.body instanceof RequestBody && !exchange.outgoing!.body.isBlocked ? 'client_body_timeout' : 'http_response_timeout'
     case 'responseBody':

@@ -1,3 +1,5 @@
+import { nextTurn } from '../model/seats.ts'
+
 /** Something that waits for the end of this turn of the event loop. */
 export interface Waiting {
   turnEnded (): void
@@ -14,6 +16,7 @@ export function atEndOfTurn (one: Waiting): void {
 }
 
 function endTurn (): void {
+  nextTurn()
   const ready = waiting
   waiting = []
   for (let index = 0; index < ready.length; index++) ready[index]!.turnEnded()

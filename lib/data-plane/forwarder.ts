@@ -2,17 +2,22 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Endpoint, ProxyErrorLike } from '../../types/model.ts'
 import type { ResponseHead } from '../../types/options.ts'
-import type { RetryPolicy, Tools } from '../../types/policy.ts'
+import type { Tools } from '../../types/policy.ts'
 import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { ProxyAttempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
-import { bodyFault, isCrowded, overdue } from './blame.ts'
-import { isEventStream, withoutContent } from './content.ts'
-import { appendProxyStatus, cutOff, endWithError } from './failure.ts'
+import { bodyFault, overdue } from './blame.ts'
+import { withoutContent } from './content.ts'
+import { cutOff, endWithError } from './failure.ts'
 import { fitReply, isHttp2 } from './http2-reply.ts'
+import { type TurnTaker, Turns } from './limit/turns.ts'
 import { writeAtOnce } from './one-write.ts'
 import { hasStopped } from './reader.ts'
 import type { RequestTaker } from './reply-from.ts'
+import { aim, applyOverride } from './request-head.ts'
+import { settleHead } from './response-head.ts'
+import { settleRetry } from './retry/plan.ts'
+import { answeredAtLast, noteOutcome, type RetryOwner, Retrying } from './retry/retrying.ts'
 import { type RewriteOwner, rewriteBody } from './rewrite/rewriting.ts'
 import { Deadlines } from './timeouts.ts'
 import { copyRequestHeaders } from './transform/hop-by-hop.ts'
@@ -31,8 +36,6 @@ export interface AttemptTracing {
   quietly (work: () => boolean): boolean
 }
 
-/** How long a request waits for one of an endpoint's connections to become free. */
-const QUEUE_TIMEOUT = 5000
 /** The connector's own timeout comes first; this one is for a connection that undici opens a second time. */
 const CONNECT_GRACE = 1000
 
@@ -43,9 +46,10 @@ const CONNECT_GRACE = 1000
  *   client ─1▶ exchange ─2▶ request head ─3▶ endpoint ─4▶ upstream
  *   client ◀8─ reply    ◀7─ response head ◀6─ retry?  ◀5─ upstream
  */
-export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
+export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner, RetryOwner, TurnTaker {
   readonly deadlines: Deadlines
-  readonly #retry: RetryPolicy
+  readonly #turns: Turns
+  readonly #retrying: Retrying
   readonly #tools: Tools
   /** null without an OpenTelemetry SDK. */
   tracing: AttemptTracing | null = null
@@ -54,9 +58,10 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
   readonly #eventStreams = new Set<ProxyAttempt>()
   readonly tunnels: Tunnels = new Tunnels()
 
-  constructor (retry: RetryPolicy, tools: Tools) {
-    this.#retry = retry
+  constructor (tools: Tools) {
     this.#tools = tools
+    this.#turns = new Turns(this, tools.now)
+    this.#retrying = new Retrying(this, this.#turns, tools.now)
     this.deadlines = new Deadlines((exchange, now) => { this.#expire(exchange, now) })
   }
 
@@ -69,7 +74,8 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
     exchange.respond = respond
     try {
       this.#shapeRequest(exchange)
-      this.#send(exchange)
+      exchange.route.retry?.earn(exchange.upstream)
+      this.send(exchange)
     } catch (error) {
       this.fail(exchange, toProxyError(error, 'select'))
     }
@@ -91,24 +97,36 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
     exchange.upstreamPath = outgoing.path
   }
 
-  /** 3 and 4: an endpoint is picked, the request is aimed at it and sent. */
-  #send (exchange: ProxyExchange): void {
-    const { available, balancer } = exchange.upstream.state
-    const untried = exchange.last === null ? available : withoutTried(available, exchange.last.endpoint)
-    if (untried.length === 0) throw proxyError('no_healthy_upstream', 'select')
-    const endpoint = balancer.pick(untried, exchange)
+  /** 3: an endpoint is picked, now or when it is the exchange's turn. */
+  send (exchange: ProxyExchange): void {
+    const endpoint = this.#turns.next(exchange)
+    if (endpoint !== null) {
+      this.begin(exchange, endpoint)
+      return
+    }
+    const { kept } = exchange
+    if (kept !== null && !kept.isOver) {
+      // An answer that is kept back must not have the connection that its successor waits for.
+      exchange.kept = null
+      kept.dropped()
+    }
+    this.#turns.wait(exchange)
+  }
 
+  /** 4: the request is aimed at it and sent. */
+  begin (exchange: ProxyExchange, endpoint: Endpoint): void {
+    if (exchange.attempts > 0) this.#trace(exchange, exchange.attempts + 1)
     const startedAt = this.#tools.now()
     const attempt = new ProxyAttempt(exchange, endpoint, ++exchange.attempts, startedAt, this)
     if (exchange.last === null) exchange.attemptedAt = startedAt
     exchange.last = attempt
+    exchange.upstream.load.active++
     exchange.phase = 'connect'
-    const isQueued = isCrowded(endpoint)
-    exchange.phaseDue = startedAt + (isQueued ? QUEUE_TIMEOUT : endpoint.connectTimeout + CONNECT_GRACE)
+    exchange.phaseDue = startedAt + endpoint.connectTimeout + CONNECT_GRACE
     exchange.attemptDue = startedAt + exchange.route.timeouts.attempt
     this.deadlines.arm(exchange)
 
-    aim(exchange, endpoint)
+    aim(exchange, endpoint, startedAt)
     // undici's types want an origin, which a pool has of itself.
     const outgoing = exchange.outgoing as unknown as Dispatcher.DispatchOptions
     if (this.tracing !== null) this.tracing.sent(attempt, outgoing.path)
@@ -124,21 +142,16 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
 
   /** 5 and 6: it failed before anything was handed over. Once more, or the end. */
   failed (attempt: ProxyAttempt): void {
-    const exchange = attempt.exchange as ProxyExchange
-    const delay = exchange.isAborted ? null : this.#retry.next(attempt)
-    if (delay === null) {
-      this.fail(exchange, attempt.error!)
-      return
-    }
-    // It was stale, then; and the next one must not be.
-    if (attempt.reused) attempt.client!.cutIdle()
-    try {
-      if (exchange.canary !== null && exchange.canary.fallback) exchange.upstream = exchange.route.upstream
-      this.#trace(exchange, attempt.number + 1)
-      this.#send(exchange)
-    } catch (error) {
-      this.fail(exchange, toProxyError(error, 'select'))
-    }
+    this.#retrying.failed(attempt)
+  }
+
+  /** 5 and 6 for an answer that failed by its status. */
+  refused (attempt: ProxyAttempt, headers: Record<string, string | string[]>): boolean {
+    return this.#retrying.refused(attempt, headers['retry-after'])
+  }
+
+  giveUp (exchange: ProxyExchange, error: ProxyErrorLike): void {
+    this.#retrying.giveUp(exchange, error)
   }
 
   /** 7 and 8: the head is shaped and handed back. */
@@ -146,9 +159,10 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
     const exchange = attempt.exchange as ProxyExchange
     const { route } = exchange
     const head: ResponseHead = { statusCode: attempt.statusCode, headers }
+    if (attempt.number > 1) answeredAtLast(attempt)
     try {
       exchange.isProxied = true
-      this.#settleHead(exchange, head)
+      settleHead(exchange, head, this.#isClosing)
     } catch (error) {
       this.#withdraw(attempt, head, error)
       return
@@ -183,23 +197,6 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
     this.fail(exchange, known)
   }
 
-  #settleHead (exchange: ProxyExchange, { statusCode, headers }: ResponseHead): void {
-    const { reply } = exchange
-    if (isEventStream(headers['content-type'])) {
-      exchange.isEventStream = true
-      // A stream of events is as long as it is; silence still ends it.
-      exchange.totalDue = Infinity
-    }
-    // So is a stream of gRPC, for all the proxy knows; what its client has set is another matter.
-    if (exchange.isGrpc) exchange.totalDue = exchange.grpcDue
-    if (statusCode === 204 && headers['content-length'] !== undefined) delete headers['content-length'] // RFC 9110 8.6
-    if (statusCode >= 500) appendProxyStatus(headers, `${exchange.route.pseudonym}; received-status=${statusCode}`)
-    // What a plugin of the app has set and both sides may have a say in.
-    if (headers['vary'] !== undefined && reply.hasHeader('vary')) headers['vary'] = `${String(reply.getHeader('vary'))}, ${[headers['vary']].flat().join(', ')}`
-    if (headers['strict-transport-security'] !== undefined && reply.hasHeader('strict-transport-security')) delete headers['strict-transport-security']
-    if (this.#isClosing && !isHttp2(reply.raw)) reply.header('connection', 'close')
-  }
-
   /** The body broke off behind its head: the client must not take it for whole. */
   broke (attempt: ProxyAttempt): void {
     const exchange = attempt.exchange as ProxyExchange
@@ -218,13 +215,22 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
 
   ended (attempt: ProxyAttempt): void {
     if (this.#eventStreams.size > 0) this.#eventStreams.delete(attempt)
-    this.tracing?.end(attempt)
-    const { observers } = attempt.exchange.upstream.state
+    if (!attempt.isKept) this.tracing?.end(attempt)
+    const { exchange, upstream } = attempt
+    if (attempt.tunnel === null) upstream.load.active--
+    if (exchange.charged !== null && !attempt.isKept) settleRetry(exchange)
+    noteOutcome(attempt)
+    const { observers } = upstream.state
     for (let index = 0; index < observers.length; index++) observers[index]!.onAttempt?.(attempt)
+  }
+
+  left ({ endpoint }: { readonly endpoint: Endpoint }): void {
+    this.#turns.left(endpoint.seats)
   }
 
   fail (exchange: ProxyExchange, error: ProxyErrorLike): void {
     this.deadlines.disarm(exchange)
+    this.#retrying.forget(exchange)
     this.tracing?.discard(exchange, error)
     if (this.#isClosing && exchange.request.raw.httpVersionMajor === 1) exchange.reply.header('connection', 'close')
     endWithError(exchange, error)
@@ -243,6 +249,7 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
     const attempt = exchange.last as ProxyAttempt | null
     // Also when somebody else answered in our place: nobody waits for the upstream any more.
     if (attempt !== null && !attempt.isOver) attempt.abandon(exchange.error ?? proxyError('client_closed_request', exchange.phase))
+    this.#retrying.forget(exchange)
     // A connection that outlives its last response would hold up a shutdown until it is idle for long enough.
     if (this.#isClosing && exchange.request.raw.httpVersionMajor === 1) exchange.request.raw.socket.end()
     const { observers } = exchange.upstream.state
@@ -267,34 +274,17 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner {
       attempt.tunnel.expire()
       return
     }
+    if (exchange.phase === 'select') {
+      // A place in line, and an attempt, is the async scope of its exchange.
+      const scope = exchange.place ?? attempt
+      if (scope === null) this.#retrying.expired(exchange, now)
+      else scope.runInAsyncScope(this.#retrying.expired, this.#retrying, exchange, now)
+      return
+    }
     const name = exchange.totalDue <= now ? 'request_timeout' : exchange.attemptDue <= now ? 'http_response_timeout' : overdue(exchange, attempt)
     if (name === 'client_write_timeout' && !hasStopped(exchange, this.deadlines, now)) return
     const error = proxyError(name, exchange.phase)
     if (attempt !== null && !attempt.isOver) attempt.abandon(error)
     else this.fail(exchange, error)
   }
-}
-
-/** What `reply.proxy` says of the headers, over what the client said and under what the behaviour says. */
-function applyOverride (exchange: ProxyExchange, headers: Record<string, string | string[]>): void {
-  if (exchange.outgoing!.body === null) delete headers['content-type']
-  if (exchange.isJson && !String(headers['content-type'] ?? '').includes('json')) headers['content-type'] = 'application/json'
-  const own = exchange.override!.headers
-  for (const name in own) headers[name.toLowerCase()] = own[name]!
-}
-
-/** Another endpoint first; the same one again when it is the only one. */
-function withoutTried (available: readonly Endpoint[], tried: Endpoint): readonly Endpoint[] {
-  const others = available.filter((endpoint) => endpoint !== tried)
-  return others.length > 0 ? others : available
-}
-
-function aim (exchange: ProxyExchange, endpoint: Endpoint): void {
-  const outgoing = exchange.outgoing!
-  // undici takes no `*`; see CountingClient.askForAll.
-  if (exchange.upstreamPath === '*') outgoing.path = '/*'
-  else if (endpoint.basePath !== '') outgoing.path = endpoint.basePath + exchange.upstreamPath
-  else outgoing.path = exchange.upstreamPath
-  outgoing.servername = endpoint.servername
-  if (exchange.hostFollowsEndpoint) outgoing.headers['host'] = endpoint.host
 }

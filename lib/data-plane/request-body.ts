@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { Carried } from './pool/connection.ts'
+import { type Replay, replayOf } from './retry/replay.ts'
 import type { Deadlines } from './timeouts.ts'
 import { readTrailers, trailerLines, type Trailers } from './trailers.ts'
 import { proxyError } from '../errors.ts'
@@ -16,14 +17,20 @@ export class RequestBody extends Readable {
   readonly #deadlines: Deadlines
   /** What its connection had read before it; -1 where it is not chunked by its client. */
   readonly #readBefore: number
+  /** null: what has been read cannot be sent again. */
+  #replay: Replay | null
   #isStarted = false
+  /** Whether another one has taken the client's body over. */
+  #isReplaced = false
   /** Whether the upstream, not the client, is what we wait for. */
   isBlocked = false
   /** What came behind it; null until its end. */
   trailers: Trailers | null = null
 
-  constructor (source: Readable, exchange: ProxyExchange, deadlines: Deadlines) {
+  /** @param replay what has been read of the source before */
+  constructor (source: Readable, exchange: ProxyExchange, deadlines: Deadlines, replay: Replay | null = null) {
     super()
+    this.#replay = replay
     this.#source = source
     this.#exchange = exchange
     this.#deadlines = deadlines
@@ -41,16 +48,40 @@ export class RequestBody extends Readable {
     this.#source.resume()
   }
 
+  /**
+   * The same body for another attempt; undici destroys this one.
+   */
+  renewed (): RequestBody {
+    if (!this.#isStarted) return this
+    this.#isReplaced = true
+    this.#detach()
+    this.#source.pause()
+    return new RequestBody(this.#source, this.#exchange, this.#deadlines, this.#replay)
+  }
+
   #start (): void {
     this.#isStarted = true
-    // What has been read cannot be read again.
-    this.#exchange.isReplayable = false
-    this.#source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
+    const source = this.#source
+    source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
+    if (this.#replay === null) {
+      const { retry } = this.#exchange.route
+      this.#replay = retry === null ? null : replayOf(this.#exchange, retry.mayRepeat(this.#exchange))
+      this.#exchange.isReplayable = this.#replay !== null
+      return
+    }
+    for (const chunk of this.#replay.chunks) this.push(chunk)
+    if (source.readableEnded) this.#onEnd()
+    else if (source.destroyed) this.#onClose()
+    else source.resume()
   }
 
   readonly #onData = (chunk: Buffer): void => {
     const exchange = this.#exchange
     exchange.bytesIn += chunk.length
+    if (this.#replay !== null && !this.#replay.add(chunk)) {
+      this.#replay = null
+      exchange.isReplayable = false
+    }
     if (exchange.route.bodyLimit > 0 && exchange.bytesIn > exchange.route.bodyLimit) {
       this.destroy(proxyError('content_too_large', 'requestBody'))
       return
@@ -114,14 +145,18 @@ export class RequestBody extends Readable {
   }
 
   override _destroy (error: Error | null, callback: (error?: Error | null) => void): void {
-    if (this.#isStarted) {
-      this.#source.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onClose)
-      // Nobody may be listening any more when the client breaks off the rest.
-      this.#source.on('error', ignore)
+    if (!this.#isReplaced) {
+      if (this.#isStarted) this.#detach()
+      // What is left is read and dropped: an answer written to a client that still sends would be lost to a reset.
+      this.#source.resume()
     }
-    // What is left is read and dropped: an answer written to a client that still sends would be lost to a reset.
-    this.#source.resume()
     callback(error)
+  }
+
+  #detach (): void {
+    this.#source.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onClose)
+    // Nobody may be listening any more when the client breaks off the rest.
+    this.#source.on('error', ignore)
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Endpoint, EndpointPool } from '../../types/model.ts'
+import type { Endpoint, EndpointPool, Seats } from '../../types/model.ts'
+import { PoolSeats } from './seats.ts'
 
 interface EndpointSettings {
   readonly weight: number
@@ -21,13 +22,16 @@ export class ProxyEndpoint implements Endpoint {
   readonly connections: number
   readonly connectTimeout: number
   readonly pool: EndpointPool
+  readonly seats: Seats
   active = 0
   tunnels = 0
   health: Endpoint['health'] = 'unknown'
   ejectedUntil = 0
+  isFaltering = false
   breaker: Endpoint['breaker'] = 'closed'
 
-  constructor (url: URL, settings: EndpointSettings, pool: EndpointPool) {
+  /** @param seats those of the pool, where another endpoint shares it */
+  constructor (url: URL, settings: EndpointSettings, pool: EndpointPool, seats: Seats = new PoolSeats(settings.connections)) {
     this.origin = url.origin
     this.host = settings.host ?? url.host
     this.basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
@@ -38,5 +42,6 @@ export class ProxyEndpoint implements Endpoint {
     this.connections = settings.connections
     this.connectTimeout = settings.connectTimeout
     this.pool = pool
+    this.seats = seats
   }
 }

@@ -2,11 +2,12 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attempt, Canary, CanaryReason, Endpoint, Exchange, Phase, ProxyErrorLike, Route, TunnelInfo, Upstream } from '../../types/model.ts'
+import type { Place } from './line.ts'
 import type { RequestHead } from '../../types/options.ts'
 
 /** What undici is given, once per attempt; users see it as the request head. */
 export interface Outgoing extends RequestHead {
-  readonly body: Readable | Buffer | null
+  body: Readable | Buffer | null
   servername: string | null
   /** Whether undici closes the connection after this request, whatever the upstream says. */
   readonly reset: boolean
@@ -18,6 +19,14 @@ export interface Outgoing extends RequestHead {
 export interface ProxyTunnel extends TunnelInfo {
   begin (client: Socket, head: Buffer): void
   cut (): void
+}
+
+/** An upstream's answer that was good enough to keep and not to send. */
+export interface KeptAnswer {
+  /** Whether all of it is here, and its connection free. */
+  readonly isOver: boolean
+  relay (): void
+  dropped (): void
 }
 
 /** What the body of a response may be by the time its head is sent. */
@@ -82,6 +91,15 @@ export class ProxyExchange implements Exchange {
   /** Whether another exchange has taken this request over. */
   isSuperseded = false
 
+  /** How often a stale connection was passed over. */
+  passes = 0
+  tried: Endpoint[] | null = null
+  /** The answer that goes out if nothing better comes; null while there is none. */
+  kept: KeptAnswer | null = null
+  /** Where it stands in its upstream's line; null while it does not. */
+  place: Place | null = null
+  /** The upstream whose load counts this exchange among its retries; null while none does. */
+  charged: Upstream | null = null
   attempts = 0
   attemptedAt = 0
   queueTime = 0
@@ -128,6 +146,16 @@ export class ProxyExchange implements Exchange {
     this.startedAt = startedAt
     this.upstream = route.upstream
     this.method = request.method
+  }
+
+  get deadline (): number {
+    return this.totalDue
+  }
+
+  /** In what is sent: whoever gives one says that the request may be sent twice. */
+  get hasIdempotencyKey (): boolean {
+    const key = this.outgoing === null ? undefined : this.outgoing.headers['idempotency-key']
+    return key !== undefined && key !== ''
   }
 
   get variant (): string {

@@ -1,12 +1,20 @@
-import type { Upstream, UpstreamState } from '../../types/model.ts'
+import type { Limits, Upstream, UpstreamState } from '../../types/model.ts'
+import { Line } from './line.ts'
+import { UpstreamLoad } from './load.ts'
 
 export class ProxyUpstream implements Upstream {
   readonly name: string
+  readonly limits: Limits
+  readonly load: UpstreamLoad = new UpstreamLoad()
+  /** Exchanges that wait for one of its endpoints. */
+  readonly line: Line
   state: UpstreamState
   refresh: () => void = () => {}
 
-  constructor (name: string, state: UpstreamState) {
+  constructor (name: string, state: UpstreamState, limits: Limits) {
     this.name = name
     this.state = state
+    this.limits = limits
+    this.line = new Line(this.load)
   }
 }

@@ -30,18 +30,18 @@ async function startOne (t: TestContext, upstream: RawOrigin): Promise<Started> 
   return start(t, { upstreams: { one: upstream.url }, routes: [{ url: '/*', upstream: 'one' }] })
 }
 
-const again: [method: string, body?: string][] = [['GET'], ['HEAD'], ['OPTIONS'], ['DELETE'], ['PUT']]
-const notAgain: [method: string, body?: string][] = [['POST'], ['PATCH'], ['POST', 'body'], ['PUT', 'body'], ['DELETE', 'body']]
+const again: [method: string, body?: string][] = [['GET'], ['HEAD'], ['OPTIONS'], ['DELETE'], ['PUT'], ['PUT', 'body'], ['DELETE', 'body']]
+const notAgain: [method: string, body?: string][] = [['POST'], ['PATCH'], ['POST', 'body'], ['PATCH', 'body']]
 
 for (const [how, end] of ends) {
-  for (const [method] of again) {
-    test(`a ${method} on an idle connection that the upstream just then ${how} is sent again, on a new one`, async (t) => {
+  for (const [method, body] of again) {
+    test(`a ${method}${body === undefined ? '' : ' with a body'} on an idle connection that the upstream just then ${how} is sent again, on a new one`, async (t) => {
       const upstream = await forgetful(t, end)
       const proxy = await startOne(t, upstream)
       assert.equal((await proxy.get('/first')).status, 200)
       await proxy.line()
 
-      const response = await proxy.request('/second', { method })
+      const response = await proxy.request('/second', { method, ...(body !== undefined && { body, headers: { 'content-length': body.length } }) })
 
       assert.equal(response.status, 200)
       assert.deepEqual(upstream.heads.map((head) => head.split(' HTTP')[0]), ['GET /first', `${method} /second`, `${method} /second`])

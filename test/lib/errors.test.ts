@@ -9,6 +9,7 @@ type Row = readonly [status: number, side: ProxyError['side'], sent: boolean, pr
 const rows: Record<ErrorName, Row> = {
   config_error: [500, 'proxy', false, 'proxy_configuration_error'],
   no_healthy_upstream: [503, 'proxy', false, 'destination_unavailable'],
+  circuit_open: [503, 'proxy', false, 'destination_unavailable'],
   upstream_overflow: [503, 'proxy', false, 'connection_limit_reached'],
   queue_timeout: [503, 'proxy', false, 'connection_limit_reached'],
   dns_error: [502, 'upstream', false, 'dns_error'],
@@ -61,7 +62,7 @@ for (const name of errorNames) {
     assert.ok(error instanceof ProxyError && error instanceof Error)
     assert.deepEqual(
       [error.statusCode, error.side, error.sent, error.proxyStatus, error.error, error.code, error.phase, error.retryAfter],
-      [status, side, sent, proxyStatus, word, `FST_SLUICE_${word.toUpperCase()}`, 'connect', name === 'upstream_overflow' ? 1 : 0]
+      [status, side, sent, proxyStatus, word, `FST_SLUICE_${word.toUpperCase()}`, 'connect', name === 'upstream_overflow' || name === 'circuit_open' || name === 'queue_timeout' ? 1 : 0]
     )
   })
 }

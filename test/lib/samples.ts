@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attempt, Endpoint, EndpointPool, Exchange, Route, Upstream } from '../../types/model.ts'
+import type { Tools } from '../../types/policy.ts'
 import { AnyPath } from '../../lib/data-plane/route-path.ts'
 import { roundRobin } from '../../lib/data-plane/balancer/round-robin.ts'
 import { ProxyEndpoint } from '../../lib/model/endpoint.ts'
@@ -58,7 +59,7 @@ export function endpointAt (url: string, { weight = 1, priority = 0, host, serve
 
 /** All of its endpoints are available, unless told otherwise. */
 export function upstreamOf (name: string, endpoints: readonly Endpoint[], available: readonly Endpoint[] = endpoints): Upstream {
-  return new ProxyUpstream(name, { endpoints, available, tiers: null, isPanic: false, balancer: roundRobin.create({}, { now: () => 0, random: () => 0 }), observers: [] })
+  return new ProxyUpstream(name, { endpoints, available, tiers: null, isPanic: false, balancer: roundRobin.create({}, still()), observers: [] })
 }
 
 export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route {
@@ -68,6 +69,9 @@ export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route
     upstream,
     canaries: null,
     timeouts: { head: Infinity, idle: Infinity, total: Infinity, attempt: Infinity, write: Infinity },
+    retry: null,
+    replay: 0,
+    deadlineHeader: null,
     encodedSlashes: 'forward',
     path: new AnyPath(),
     requestTransforms: [],
@@ -100,6 +104,7 @@ export function exchangeWith ({ route = {}, reply = {}, startedAt = 0, ...reques
 export function attemptOf (exchange: Exchange, fields: Partial<Attempt> = {}): Attempt {
   return {
     exchange,
+    upstream: exchange.upstream,
     endpoint: exchange.upstream.state.endpoints[0]!,
     number: 1,
     previous: null,
@@ -115,6 +120,11 @@ export function attemptOf (exchange: Exchange, fields: Partial<Attempt> = {}): A
     error: null,
     ...fields
   }
+}
+
+/** Tools of a world in which nothing happens; for a test to change what it needs. */
+export function still (tools: Partial<Tools> = {}): Tools {
+  return { now: () => 0, random: () => 0, ...tools }
 }
 
 /** A Math.random that gives the same numbers in every run (mulberry32), so that shares can be counted and no run is unlucky. */

@@ -130,8 +130,7 @@ describe('a route', () => {
     expect(takeRoute).type.not.toBeCallableWith({ ...least, trace: true })
     expect(takeRoute).type.not.toBeCallableWith({ ...least, encodedSlashes: 'decode' })
     expect(takeRoute).type.not.toBeCallableWith({ ...least, credentials: () => ({ 'x-user': 7 }) })
-    // Not built yet, and so no key.
-    expect(takeRoute).type.not.toBeCallableWith({ ...least, retry: { attempts: 2 } })
+    expect(takeRoute).type.not.toBeCallableWith({ ...least, retry: { attempts: 'twice' } })
     expect(takeRoute).type.not.toBeCallableWith({ ...least, websocket: 'yes' })
     expect(takeRoute).type.not.toBeCallableWith({ ...least, websocket: { allowedOrigins: 'https://app.example' } })
   })

@@ -1,27 +1,57 @@
-import type { Attempt, ProxyErrorLike } from '../../../types/model.ts'
-import type { RetryPolicy } from '../../../types/policy.ts'
-import { isIdempotent } from './idempotent.ts'
+import type { RetryOptions } from '../../../types/options.ts'
+import type { OptionSchema, RetryPolicy, Tools } from '../../../types/policy.ts'
+import { Backoff } from './backoff.ts'
+import { Budget } from './budget.ts'
+import { RetryByClass } from './by-class.ts'
 
-/**
- * Once more, at once, where that cannot do harm: after a failure before anything was sent, whatever the method; and after a
- * reset on a connection that had been idle, before any byte of an answer, if the method is idempotent (RFC 9110 9.2.2) and
- * the body can be sent again. undici itself never does (nodejs/undici#3492).
- */
-class ConnectOrStale implements RetryPolicy {
-  next (attempt: Attempt): number | null {
-    if (attempt.number > 1 || attempt.error === null || !attempt.exchange.isReplayable) return null
-    return isConnectFailure(attempt.error) || isStale(attempt) ? 0 : null
+export type RetryConfig = Required<Omit<RetryOptions, 'methods' | 'budget' | 'backoff'>> & Pick<RetryOptions, 'methods'> & {
+  readonly budget: Required<NonNullable<RetryOptions['budget']>>
+  readonly backoff: Required<NonNullable<RetryOptions['backoff']>>
+}
+
+export const budgetSchema: OptionSchema = {
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    share: { kind: ['number'], minimum: 0, maximum: 1, default: 0.2 },
+    minimum: { kind: ['integer'], minimum: 0, maximum: 1_000_000, default: 3 }
   }
 }
 
-function isConnectFailure (error: ProxyErrorLike): boolean {
-  return error.side === 'upstream' && !error.sent && error.phase === 'connect'
+export const backoffSchema: OptionSchema = {
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    base: { kind: ['integer'], minimum: 0, maximum: 60_000, default: 25 },
+    max: { kind: ['integer'], minimum: 0, maximum: 600_000, default: 250 }
+  }
 }
 
-/** The connection had worked before, and closed without a word of this answer: closed for being idle, most likely. */
-function isStale (attempt: Attempt): boolean {
-  return attempt.error!.error === 'connection_terminated' && attempt.reused && attempt.headAt === 0 &&
-    isIdempotent(attempt.exchange.method)
+export const retrySchema: OptionSchema = {
+  kind: ['false', 'object'],
+  additionalProperties: false,
+  properties: {
+    attempts: { kind: ['integer'], minimum: 0, maximum: 20, default: 1 },
+    on: { type: 'array', default: ['connect', 'stale'], items: { kind: ['retryClass'] } },
+    methods: { kind: ['strings'] },
+    budget: budgetSchema,
+    backoff: backoffSchema
+  }
 }
 
-export const connectOrStale: RetryPolicy = new ConnectOrStale()
+/** The retry policy of a route; null where nothing is ever tried again. */
+export function createRetry (config: RetryConfig | false, tools: Tools): RetryPolicy | null {
+  if (config === false || config.attempts === 0 || config.on.length === 0) return null
+  return new RetryByClass(config, new Backoff(config.backoff.base, config.backoff.max, tools.random), new Budget(config.budget.share, config.budget.minimum), tools)
+}
+
+/** What of it cannot be meant; null if all can. */
+export function findRetryFault ({ on, backoff }: RetryConfig, timeouts: { readonly head: number, readonly attempt: number }): { key: string, message: string } | null {
+  if (backoff.base > backoff.max) return { key: 'backoff', message: `has a base of ${backoff.base} ms, more than its max of ${backoff.max} ms` }
+  if (on.includes('timeout') && timeouts.head === 0 && timeouts.attempt === 0) {
+    return { key: 'on', message: "has 'timeout', which never happens: timeouts.head and timeouts.attempt are both 0" }
+  }
+  return null
+}

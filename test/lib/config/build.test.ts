@@ -6,7 +6,7 @@ import type { PoolConfig } from '../../../lib/data-plane/pool/index.ts'
 import type { Problem } from '../../../types/control.ts'
 import type { EndpointPool, Route, Upstream } from '../../../types/model.ts'
 import type { RouteOptions, UpstreamOptions } from '../../../types/options.ts'
-import { attemptOf, exchangeWith, requestWith } from '../samples.ts'
+import { attemptOf, exchangeWith, requestWith, still } from '../samples.ts'
 
 interface Built extends Building {
   readonly opened: { origin: string, config: PoolConfig }[]
@@ -18,7 +18,7 @@ function building (): Built {
   const opened: Built['opened'] = []
   const upstreams = new Map<string, Upstream>()
   const built: Built = {
-    tools: { now: () => 0, random: () => 0 },
+    tools: still(),
     observers: [],
     instance: 'abcdef',
     problems,

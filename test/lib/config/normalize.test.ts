@@ -24,7 +24,8 @@ const b = 'http://10.0.0.2'
 const judged = {
   health: false,
   outlier: { consecutiveFailures: 5, failureRate: 0.3, minimumRequests: 10, window: 60_000, baseEjection: 30_000, maxEjection: 300_000, maxEjectedShare: 0.5 },
-  slowStart: 0
+  slowStart: 0,
+  limits: { active: 1024, pending: 1024, queueTimeout: 5000 }
 }
 
 const upstreams: readonly (readonly [sugar: NonNullable<ProxyOptions['upstreams']>[string], full: object])[] = [
@@ -92,7 +93,9 @@ test('fills in every default of a route', () => {
     canaries: [],
     headers: {},
     timeouts: { head: 30000, idle: 60000, total: 0, attempt: 0, write: 60000 },
-    body: { rewriteLimit: 1048576 },
+    retry: { attempts: 1, on: ['connect', 'stale'], budget: { share: 0.2, minimum: 3 }, backoff: { base: 25, max: 250 } },
+    body: { replay: 65536, rewriteLimit: 1048576 },
+    forwardDeadline: false,
     host: 'upstream',
     forwarded: 'x-forwarded',
     via: 'sluice',
@@ -115,9 +118,9 @@ test('takes one canary for a list of one, with its defaults', () => {
 const read = (): string => ''
 const parse = (): null => null
 const merges: readonly (readonly [what: string, defaults: RouteBehaviour, own: RouteBehaviour, merged: object])[] = [
-  ['a function for bodies and one for JSON', { body: { rewrite: read, requestLimit: 5 } }, { body: { rewriteJson: parse } }, { body: { rewriteJson: parse, requestLimit: 5, rewriteLimit: 1048576 } }],
-  ['one for JSON and one for bodies', { body: { rewriteJson: parse } }, { body: { rewrite: read } }, { body: { rewrite: { whole: read }, rewriteLimit: 1048576 } }],
-  ['rewriting and none', { body: { rewrite: [['a', 'b']] } }, { body: { rewrite: false } }, { body: { rewrite: false, rewriteLimit: 1048576 } }],
+  ['a function for bodies and one for JSON', { body: { rewrite: read, requestLimit: 5 } }, { body: { rewriteJson: parse } }, { body: { rewriteJson: parse, requestLimit: 5, replay: 65536, rewriteLimit: 1048576 } }],
+  ['one for JSON and one for bodies', { body: { rewriteJson: parse } }, { body: { rewrite: read } }, { body: { rewrite: { whole: read }, replay: 65536, rewriteLimit: 1048576 } }],
+  ['rewriting and none', { body: { rewrite: [['a', 'b']] } }, { body: { rewrite: false } }, { body: { rewrite: false, replay: 65536, rewriteLimit: 1048576 } }],
   ['one cookie attribute and another', { cookies: { secure: true } }, { cookies: { path: false } }, { cookies: { secure: true, path: false } }],
   ['a value of its own', { via: 'edge', host: 'original' }, { via: false }, { via: false, host: 'original' }],
   ['timeouts one by one', { timeouts: { head: 1, idle: 2 } }, { timeouts: { head: 9 } }, { timeouts: { head: 9, idle: 2, total: 0, attempt: 0, write: 60000 } }],

@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import { behaviourKeys, canarySchema, defaultsSchema, endpointSchema, fastifyRouteKeys, oneLineSchema, registrationSchema, replySchema, routeSchema, upstreamSchema } from '../../../lib/config/schema.ts'
 import { healthSchema } from '../../../lib/control-plane/health/index.ts'
 import { outlierSchema } from '../../../lib/control-plane/outlier/index.ts'
+import { limitsSchema } from '../../../lib/data-plane/limit/index.ts'
+import { backoffSchema, budgetSchema, retrySchema } from '../../../lib/data-plane/retry/index.ts'
 import { poolSchema } from '../../../lib/data-plane/pool/index.ts'
 import type { OptionSchema } from '../../../types/policy.ts'
 
@@ -51,6 +53,10 @@ const schemas: Record<string, OptionSchema> = {
   TlsOptions: groupOf(poolSchema, 'tls'),
   RouteBehaviour: behaviourSchema,
   TimeoutOptions: groupOf(routeSchema, 'timeouts'),
+  LimitOptions: limitsSchema,
+  RetryOptions: { properties: { ...propertiesOf(retrySchema), on: {} } },
+  BudgetOptions: budgetSchema,
+  BackoffOptions: backoffSchema,
   CanaryOptions: canarySchema,
   HeaderEdits: groupOf(routeSchema, 'headers', 'request')
 }
@@ -64,7 +70,7 @@ for (const [name, schema] of Object.entries(schemas)) {
     for (const [key, { defaultText }] of interfaces.get(name)!) {
       const property = propertiesOf(schema)[key]!
       // Groups have the empty one for a default, so that those of their members are filled in.
-      const actual = typeof property['default'] === 'object' ? undefined : property['default']
+      const actual = typeof property['default'] === 'object' || 'properties' in property ? undefined : property['default']
       assert.deepEqual(defaultText === null ? undefined : valueOf(defaultText), actual, `${name}.${key}: @default ${defaultText}`)
     }
   })

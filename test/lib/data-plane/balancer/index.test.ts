@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { balancers, createBalancer, learnerOf } from '../../../../lib/data-plane/balancer/index.ts'
 import type { Endpoint } from '../../../../types/model.ts'
 import type { Balancer, Observer } from '../../../../types/policy.ts'
-import { endpointAt, exchangeWith } from '../../samples.ts'
+import { endpointAt, exchangeWith, still } from '../../samples.ts'
 
-const tools = { now: () => 0, random: Math.random }
+const tools = still({ random: Math.random })
 const exchange = exchangeWith()
 const names = ['power-of-two', 'round-robin', 'random', 'least-requests', 'peak-ewma', 'hash']
 

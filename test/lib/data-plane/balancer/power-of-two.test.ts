@@ -4,12 +4,12 @@ import { powerOfTwo } from '../../../../lib/data-plane/balancer/power-of-two.ts'
 import type { Endpoint } from '../../../../types/model.ts'
 import type { Balancer } from '../../../../types/policy.ts'
 import { dice } from '../../../helpers/dice.ts'
-import { endpointAt, exchangeWith, seeded } from '../../samples.ts'
+import { endpointAt, exchangeWith, seeded, still } from '../../samples.ts'
 
 const exchange = exchangeWith()
 
 function balancer (random: () => number): Balancer {
-  return powerOfTwo.create({}, { now: () => 0, random })
+  return powerOfTwo.create({}, still({ random }))
 }
 
 /** Endpoints a, b, c, …: as busy, and as heavy, as these numbers say. */

@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import { roundRobin } from '../../../../lib/data-plane/balancer/round-robin.ts'
 import type { Endpoint } from '../../../../types/model.ts'
 import type { Balancer } from '../../../../types/policy.ts'
-import { endpointAt, exchangeWith } from '../../samples.ts'
+import { endpointAt, exchangeWith, still } from '../../samples.ts'
 
 const exchange = exchangeWith()
 
 function balancer (): Balancer {
-  return roundRobin.create({}, { now: () => 0, random: () => assert.fail('takes turns, and no chances') })
+  return roundRobin.create({}, still({ random: () => assert.fail('takes turns, and no chances') }))
 }
 
 function endpoints (...weights: number[]): Endpoint[] {

@@ -1,0 +1,23 @@
+import type { ResponseHead } from '../../types/options.ts'
+import type { ProxyExchange } from '../model/exchange.ts'
+import { isEventStream } from './content.ts'
+import { appendProxyStatus } from './failure.ts'
+import { isHttp2 } from './http2-reply.ts'
+
+/** What an upstream's head means for the exchange, and what of it is settled here, whatever the route says. */
+export function settleHead (exchange: ProxyExchange, { statusCode, headers }: ResponseHead, isClosing: boolean): void {
+  const { reply } = exchange
+  if (isEventStream(headers['content-type'])) {
+    exchange.isEventStream = true
+    // A stream of events is as long as it is; silence still ends it.
+    exchange.totalDue = Infinity
+  }
+  // So is a stream of gRPC, for all the proxy knows; what its client has set is another matter.
+  if (exchange.isGrpc) exchange.totalDue = exchange.grpcDue
+  if (statusCode === 204 && headers['content-length'] !== undefined) delete headers['content-length'] // RFC 9110 8.6
+  if (statusCode >= 500) appendProxyStatus(headers, `${exchange.route.pseudonym}; received-status=${statusCode}`)
+  // What a plugin of the app has set and both sides may have a say in.
+  if (headers['vary'] !== undefined && reply.hasHeader('vary')) headers['vary'] = `${String(reply.getHeader('vary'))}, ${[headers['vary']].flat().join(', ')}`
+  if (headers['strict-transport-security'] !== undefined && reply.hasHeader('strict-transport-security')) delete headers['strict-transport-security']
+  if (isClosing && !isHttp2(reply.raw)) reply.header('connection', 'close')
+}
