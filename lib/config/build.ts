@@ -42,7 +42,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
       servername: config.pool.tls?.servername ?? null,
       connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout
-    }, pool, seatsOf(pool, config.pool.connections))
+    }, pool, seatsOf(pool, capacityOf(config.pool)))
   })
   const balancer = createBalancer(config.balancer, building.tools)
   const hasPriorities = endpoints.some(({ priority }) => priority !== endpoints[0]!.priority)

@@ -130,6 +130,7 @@ function shapeResponse (exchange: ProxyExchange, problems: string[]): ResponseHe
   const at = exchange.startedAt
   exchange.last = {
     exchange,
+    upstream: exchange.upstream,
     endpoint,
     number: 1,
     previous: null,

@@ -2,6 +2,9 @@ import type { Limits, Upstream, UpstreamState } from '../../types/model.ts'
 import { Line } from './line.ts'
 import { UpstreamLoad } from './load.ts'
 
+/** For what no options describe. */
+const unlimited: Limits = Object.freeze({ active: Infinity, pending: Infinity, queueTimeout: Infinity })
+
 export class ProxyUpstream implements Upstream {
   readonly name: string
   readonly limits: Limits
@@ -11,7 +14,7 @@ export class ProxyUpstream implements Upstream {
   state: UpstreamState
   refresh: () => void = () => {}
 
-  constructor (name: string, state: UpstreamState, limits: Limits) {
+  constructor (name: string, state: UpstreamState, limits: Limits = unlimited) {
     this.name = name
     this.state = state
     this.limits = limits
