@@ -38,7 +38,7 @@ const mutations: readonly Mutation[] = [
   (text, chance) => replaceSome(text, /\d+/g, chance.oneOf(numbers), chance),
   (text, chance) => replaceSome(text, /: ?/g, chance.oneOf([':', ' : ', ':\t', ':: ', '', '\xa0:', ': \x0b']), chance),
   (text, chance) => replaceSome(text, /HTTP\/1\.1/g, chance.oneOf(['HTTP/1.0', 'HTTP/0.9', 'HTTP/2.0', 'HTTP/1.10', 'http/1.1', 'HTTP/1.1 ', 'HTP/1.1', '']), chance),
-  (text, chance) => replaceSome(text, /[A-Za-z-]+:/g, chance.oneOf(lines).split(':')[0] + ':', chance),
+  (text, chance) => replaceSome(text, /^[A-Za-z-]{1,40}:/gm, chance.oneOf(lines).split(':')[0] + ':', chance),
   (text, chance) => text + chance.oneOf([text, text.slice(chance.below(text.length)), '\r\n', 'GET /x HTTP/1.1\r\n']),
   (text, chance) => text + Array.from({ length: chance.below(40) }, () => chance.byte()).join(''),
   (text, chance) => { const from = chance.below(text.length); return cut(text, chance.below(text.length), 0, text.slice(from, from + chance.below(60))) },

@@ -72,7 +72,7 @@ class Run {
   #isAnswering = false
   #answered: ((message: unknown) => void) | null = null
   /** What went back so far for the cases of the second phase that are under way. */
-  readonly #replies = new Map<string, string[]>()
+  readonly #replies = new Map<string, { text: string, how: string }[]>()
 
   constructor (options: FuzzOptions) {
     this.#options = { atOnce: 64, say: () => {}, ...options }
@@ -173,7 +173,7 @@ class Run {
     const text = mutated(chance.oneOf(answerSeeds), chance)
     const pieces = inPieces(text.replaceAll('@', markOf(seen)), chance)
     const then = chance.percent(40) ? 'end' : chance.percent(10) ? 'reset' : 'keep'
-    this.#replies.set(number, [...before, `${shown(text)} in ${pieces.length}, then ${then}`])
+    this.#replies.set(number, [...before, { text, how: `in ${pieces.length}, then ${then}` }])
     return { pieces, then }
   }
 
@@ -184,7 +184,7 @@ class Run {
     this.#replies.delete(number)
     if (outcome === null) return
     const bytes = Buffer.concat(one.pieces).toString('latin1')
-    this.#faults.push(`${one.name} (seed ${this.#options.seed}): ${outcome instanceof Error ? outcome.message : String(outcome)}\n    after ${shown(bytes)}${replies.map((reply) => `\n    answered by ${reply}`).join('')}`)
+    this.#faults.push(`${one.name} (seed ${this.#options.seed}): ${outcome instanceof Error ? outcome.message : String(outcome)}\n    after ${shown(bytes)}${replies.map(({ text, how }) => `\n    answered by ${shown(text)} ${how}`).join('')}`)
   }
 
   /** One connection: what was said to it, and all that came back. Null when nothing is to be complained about. */
@@ -265,7 +265,7 @@ class Run {
       if (message.fields.filter(([name]) => name === 'x-seen').length !== 1) return 'two numbers in one answer'
       if (Number(seen) <= last) return `the answer to ${seen} after that to ${last}`
       last = Number(seen)
-      for (const [mark] of JSON.stringify(message).matchAll(/x\d+y\d{1,4}z/g)) {
+      for (const [mark] of `${message.fields.flat().join(' ')} ${message.body}`.matchAll(/x\d+y\d{1,4}z/g)) {
         const number = /^x(\d+)y/.exec(mark)![1]!
         if (markOf(number) === mark && number !== seen) return `the answer to ${seen} has what was for ${number}`
       }
