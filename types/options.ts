@@ -116,7 +116,7 @@ export interface HealthOptions {
    */
   method?: 'GET' | 'HEAD'
   /**
-   * Up to a tenth less, at random. An unhealthy endpoint is asked a fifth more often, and again at once when it passes.
+   * Up to a tenth less, at random. An unhealthy endpoint is asked twice as often, and again soon when it passes.
    * @default 10000
    */
   interval?: number

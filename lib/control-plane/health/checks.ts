@@ -6,10 +6,10 @@ import { Streak } from './streak.ts'
 /** How much earlier than the interval a probe may come, so that many endpoints and many proxies do not all probe at once. */
 const JITTER = 0.1
 /**
- * An unhealthy endpoint is asked a little more often, and again soon once it passes: so that it is back within one interval of its being well.
+ * An unhealthy endpoint is asked twice as often, and again soon once it passes: so that it is back within one interval of its being well.
  * A first failure of an endpoint of which nothing is known is looked into as soon.
  */
-const UNHEALTHY_SHARE = 0.8
+const UNHEALTHY_SHARE = 0.5
 const CONFIRMING_SHARE = 0.1
 
 /** Who is told. */

@@ -36,6 +36,8 @@ export class Ejector {
   readonly #owner: EjectorOwner
   readonly #records = new Map<Endpoint, EndpointRecord>()
   readonly #ejections = new Map<Endpoint, Ejection>()
+  /** Endpoints whose last health check failed. */
+  readonly #failingChecks = new Set<Endpoint>()
   #cancelTurn: (() => void) | null = null
   #isClosed = false
   /** Ejections that were due, and not made because too many were out already. */
@@ -61,6 +63,8 @@ export class Ejector {
 
   /** What a health check found; one that passes lifts an ejection that it can speak to. */
   probed (endpoint: Endpoint, isPassed: boolean): void {
+    if (isPassed) this.#failingChecks.delete(endpoint)
+    else this.#failingChecks.add(endpoint)
     const ejection = this.#ejections.get(endpoint)
     if (ejection === undefined) return
     if (!isPassed) ejection.isSeenByProbes = true
@@ -89,7 +93,7 @@ export class Ejector {
     record.ejections++
     const time = Math.min(baseEjection * record.ejections, Math.max(maxEjection, baseEjection)) * (1 + JITTER * this.#timing.random())
     endpoint.ejectedUntil = this.#timing.now() + time
-    const ejection: Ejection = { cause, isSeenByProbes: endpoint.health === 'unhealthy', cancel: () => {} }
+    const ejection: Ejection = { cause, isSeenByProbes: this.#failingChecks.has(endpoint), cancel: () => {} }
     this.#ejections.set(endpoint, ejection)
     this.#schedule(endpoint, ejection)
     this.#upstream.refresh()

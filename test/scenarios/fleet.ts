@@ -1,0 +1,54 @@
+import { createServer, type AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import { launch, type Program } from '../helpers/program.ts'
+
+/** One upstream process, which may be another at another time, always on the same port. */
+export class Member {
+  readonly port: number
+  pid = 0
+  readonly #t: TestContext
+  readonly #status: number
+  #program: Program | null = null
+
+  constructor (t: TestContext, port: number, status: number) {
+    this.#t = t
+    this.port = port
+    this.#status = status
+  }
+
+  get url (): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  /** Resolves once it listens. */
+  async start (): Promise<void> {
+    this.#program = launch(this.#t, 'test/scenarios/upstream.js', [String(this.port), String(this.#status)])
+    this.pid = await this.#program.until('that it listens', ({ stdout }) => Number(/^pid (\d+)/.exec(stdout)?.[1]))
+  }
+
+  async kill (): Promise<void> {
+    this.#program!.kill('SIGKILL')
+    await this.#program!.exited
+  }
+
+  signal (signal: NodeJS.Signals): void {
+    this.#program!.kill(signal)
+  }
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Upstream processes that answer with these statuses; 0 is one that is not there. */
+export async function fleet (t: TestContext, statuses: readonly number[]): Promise<Member[]> {
+  return Promise.all(statuses.map(async (status) => {
+    const member = new Member(t, await freePort(), status)
+    if (status !== 0) await member.start()
+    return member
+  }))
+}

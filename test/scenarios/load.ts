@@ -1,0 +1,103 @@
+import { Agent, request } from 'node:http'
+
+/** `npm run scenarios` sets it; `npm test` runs the same in short. */
+export const isFull: boolean = process.env['SLUICE_SCENARIOS'] === 'full'
+
+/** Requests per second of a steady load: what two busy cores carry beside everything else, or what two idle ones do. */
+export const rate: number = isFull ? 500 : 200
+
+interface Answer {
+  /** On the clock of `performance.now()`. */
+  startedAt: number
+  took: number
+  /** 0 if there was none. */
+  status: number
+  /** Which process answered. */
+  from: string
+}
+
+/** GETs at a steady rate, whether or not those before are answered: a client does not wait for others. */
+export class Load {
+  readonly answers: Answer[] = []
+  readonly #url: string
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 512 })
+  readonly #startedAt = performance.now()
+  readonly #open = new Set<Promise<void>>()
+  readonly #timer: NodeJS.Timeout
+  #sent = 0
+
+  constructor (url: string) {
+    this.#url = url
+    this.#timer = setInterval(() => { this.#tick() }, 5)
+  }
+
+  /** Since the load began. */
+  get sent (): number {
+    return this.#sent
+  }
+
+  async stop (): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all(this.#open)
+    this.#agent.destroy()
+  }
+
+  /** Those sent in this time. */
+  between (from: number, to: number = Infinity): Answer[] {
+    return this.answers.filter(({ startedAt }) => startedAt >= from && startedAt < to)
+  }
+
+  /** What was not answered 200, by status and code, with how often each came. */
+  get failures (): Record<string, number> {
+    const counts: Record<string, number> = {}
+    for (const { status, from } of this.answers) {
+      if (status === 200) continue
+      const what = `${status} ${/"code":"(\w+)"/.exec(from)?.[1] ?? ''}`
+      counts[what] = (counts[what] ?? 0) + 1
+    }
+    return counts
+  }
+
+  #tick (): void {
+    const due = Math.floor((performance.now() - this.#startedAt) / 1000 * rate)
+    while (this.#sent < due) {
+      this.#sent++
+      const exchange = this.#get().finally(() => this.#open.delete(exchange))
+      this.#open.add(exchange)
+    }
+  }
+
+  #get (): Promise<void> {
+    const startedAt = performance.now()
+    return new Promise((resolve) => {
+      const end = (status: number, from: string): void => {
+        this.answers.push({ startedAt, took: performance.now() - startedAt, status, from })
+        resolve()
+      }
+      const call = request(this.#url, { agent: this.#agent }, (response) => {
+        let from = ''
+        response.setEncoding('latin1').on('data', (text: string) => { from += text })
+        response.on('end', () => { end(response.statusCode!, from) })
+        response.on('error', () => { end(0, '') })
+      })
+      call.on('error', () => { end(0, '') })
+      call.end()
+    })
+  }
+}
+
+export function percentile (answers: readonly { took: number }[], share: number): number {
+  const sorted = answers.map(({ took }) => took).sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Looks until it is so. */
+export async function until (what: string, look: () => boolean, timeout = 15_000): Promise<void> {
+  const deadline = performance.now() + timeout
+  while (!look()) {
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeout} ms`)
+    await pause(5)
+  }
+}
