@@ -34,6 +34,8 @@ interface Setting {
   withUndici: boolean
   withFastify: boolean
   withHttp: boolean
+  /** Exchanges that may be under way; the others wait in the upstream's own line rather than for a connection. */
+  active?: number
 }
 
 const settings: Record<string, Setting> = {
@@ -41,7 +43,8 @@ const settings: Record<string, Setting> = {
   'instrumentation-undici': { withUndici: true, withFastify: false, withHttp: false },
   '@fastify/otel': { withUndici: false, withFastify: true, withHttp: false },
   'instrumentation-http': { withUndici: false, withFastify: false, withHttp: true },
-  'all of them': { withUndici: true, withFastify: true, withHttp: true }
+  'all of them': { withUndici: true, withFastify: true, withHttp: true },
+  'all of them, and a line of two at a time': { withUndici: true, withFastify: true, withHttp: true, active: 2 }
 }
 
 /** Every tenth request on a connection is reset: some exchanges have two attempts, and some two in vain. */
@@ -81,7 +84,7 @@ for (const [what, setting] of Object.entries(settings)) {
     })
     const upstream = await origin(t, shaky)
     const app = await start(t, {
-      upstreams: { items: { endpoints: [upstream.url], pool: { connections: 2 } } },
+      upstreams: { items: { endpoints: [upstream.url], pool: { connections: 2 }, ...(setting.active !== undefined && { limits: { active: setting.active, queueTimeout: 30_000 } }) } },
       routes: [{ url: '/items/:id', upstream: 'items' }]
     }, {
       before: async (app: FastifyInstance) => {
@@ -112,13 +115,13 @@ for (const [what, setting] of Object.entries(settings)) {
       assert.deepEqual([root.parentSpanContext?.spanId, root.spanContext().traceId], [callerOf(index), traceOf(index)], url)
       if (setting.withFastify || setting.withHttp) assert.notEqual(root, span, 'there is a span of the server between them')
     }
-    const twice = ours.filter(({ attributes }) => attributes['http.request.resend_count'] === 1)
-    assert.equal(twice.length, ours.length - count)
+    const again = ours.filter(({ attributes }) => Number(attributes['http.request.resend_count']) >= 1)
+    assert.equal(again.length, ours.length - count)
     // Nobody else has made spans of what goes upstream.
     assert.deepEqual(spans.ended.filter(({ instrumentationScope, kind }) => kind === SpanKind.CLIENT && instrumentationScope.name !== 'fastify-sluice'), [])
   })
 
-  if (!setting.withFastify && !setting.withHttp) continue
+  if ((!setting.withFastify && !setting.withHttp) || setting.active !== undefined) continue
   test(`with ${what}: the span of the server has the template of the route`, async (t) => {
     const fastify = setting.withFastify ? new FastifyOtelInstrumentation() : null
     if (setting.withHttp) enableHttp()
