@@ -24,6 +24,8 @@ export interface UpstreamStats {
   readonly isPanic: boolean
   /** Attempts under way. */
   readonly active: number
+  /** Those of them that are tunnels: WebSocket connections. */
+  readonly tunnels: number
   /** Ejections that were due, and not made because `maxEjectedShare` were out already; grows. */
   readonly ejectionOverflows: number
   readonly endpoints: readonly EndpointStats[]
@@ -47,6 +49,8 @@ export interface EndpointStats {
   readonly breaker: 'closed' | 'open' | 'half-open'
   /** Attempts under way, to the last byte. */
   readonly active: number
+  /** Those of them that are tunnels. */
+  readonly tunnels: number
   readonly connections: ConnectionCounts
   /** Health checks so far, both grow; null without any. */
   readonly probes: { readonly passed: number, readonly failed: number, readonly lastFault: string | null } | null

@@ -159,6 +159,8 @@ export interface Tier {
 
 /** The connections of an endpoint. Endpoints of several upstreams that agree in everything share one. */
 export interface EndpointPool extends Dispatcher {
+  /** HTTP/2 has no Upgrade (RFC 9113 8.6). */
+  readonly cannotUpgrade?: true
   readonly connections: ConnectionCounts
   /** From now on, tells of each connection; once, however many endpoints an upstream has in this pool. */
   observe (observer: ConnectionObserver): void

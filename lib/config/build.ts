@@ -68,6 +68,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
   checkRetry(behaviour, config.where, building.problems)
   const path = buildPath(url, config, building.problems)
   if (upstream === null || canaries === null || path === null) return null
+  checkWebSocket(config, [upstream, ...canaries.map((canary) => canary.upstream)], building.problems)
   const { rewrite, pair } = path
   return Object.freeze({
     id,
@@ -98,6 +99,11 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
 function requestLimit (own: number | undefined, bodyLimit: unknown): number {
   const limit = Math.min(own ?? Infinity, typeof bodyLimit === 'number' ? bodyLimit : Infinity)
   return limit === Infinity ? 0 : limit
+}
+
+function checkWebSocket ({ behaviour, where }: RouteConfig, upstreams: readonly Upstream[], problems: Problem[]): void {
+  const other = behaviour.websocket ? upstreams.find(({ state }) => state.endpoints.some(({ pool }) => pool.cannotUpgrade)) : undefined
+  if (other !== undefined) problems.push({ path: join(where, 'websocket'), message: `needs upstreams that are spoken to in HTTP/1.1; '${other.name}' has pool.protocol 'h2'` })
 }
 
 function buildWebSocket (url: string, config: false | undefined | WebSocketConfig): WebSocketPolicy | null {

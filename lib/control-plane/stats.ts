@@ -12,6 +12,7 @@ export function statsOf (monitors: Iterable<UpstreamMonitor>, now: number): Prox
       available: state.available.length,
       isPanic: state.isPanic,
       active: endpoints.reduce((sum, { active }) => sum + active, 0),
+      tunnels: endpoints.reduce((sum, { tunnels }) => sum + tunnels, 0),
       ejectionOverflows: monitor.ejector?.overflows ?? 0,
       endpoints
     }
@@ -20,7 +21,7 @@ export function statsOf (monitors: Iterable<UpstreamMonitor>, now: number): Prox
 }
 
 function endpointStats (endpoint: Endpoint, monitor: UpstreamMonitor, now: number): EndpointStats {
-  const { origin, baseWeight, weight, priority, health, ejectedUntil, breaker, active, pool } = endpoint
+  const { origin, baseWeight, weight, priority, health, ejectedUntil, breaker, active, tunnels, pool } = endpoint
   const probes = monitor.probes.get(endpoint)
   return {
     origin,
@@ -34,6 +35,7 @@ function endpointStats (endpoint: Endpoint, monitor: UpstreamMonitor, now: numbe
     ejections: monitor.ejector?.ejectionsOf(endpoint) ?? 0,
     breaker,
     active,
+    tunnels,
     connections: pool.connections,
     probes: probes === undefined ? null : { ...probes }
   }

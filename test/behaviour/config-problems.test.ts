@@ -67,6 +67,12 @@ function upstream (options: object): object {
 
 // What is wrong, where it is reported, and what the message must say.
 const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
+  [route({ websocket: 'yes' }), 'routes[0].websocket', /true or false or an object/],
+  [route({ websocket: { idleTimeOut: 1 } }), 'routes[0].websocket.idleTimeOut', /did you mean 'idleTimeout'/],
+  [route({ websocket: { idleTimeout: -1 } }), 'routes[0].websocket.idleTimeout', />= 0/],
+  [route({ websocket: { allowedOrigins: 'https://a' } }), 'routes[0].websocket.allowedOrigins', /strings or a function/],
+  [route({ websocket: true, method: 'POST' }), 'routes[0].websocket', /takes GET/],
+  [{ upstreams: { a: { endpoints: [url], pool: { protocol: 'h2' } } }, routes: [{ url: '/a', upstream: 'a', websocket: true }] }, 'routes[0].websocket', /HTTP\/1.1/],
   [route({ body: { requestLimit: 0 } }), 'routes[0].body.requestLimit', />= 1/],
   [route({ body: { rewrites: [] } }), 'routes[0].body.rewrites', /did you mean 'rewrite'/],
   [route({ body: { rewrite: [['', 'x']] } }), 'routes[0].body.rewrite.replace', /not empty/],

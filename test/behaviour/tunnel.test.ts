@@ -135,6 +135,7 @@ test('is listed while it is open, and counts as active on its endpoint', async (
   assert.equal(others.length, 0)
   assert.deepEqual([open!.exchange.route.id, open!.endpoint, open!.closedBy, open!.endedAt, open!.exchange.bytesIn, open!.exchange.bytesOut], ['/*', endpoint, null, 0, 5, 3])
   assert.deepEqual([endpoint.active, endpoint.tunnels], [1, 1])
+  assert.equal(proxy.app.proxy.stats().upstreams[`http://127.0.0.1:${origin.port}`]!.tunnels, 1)
   client.end()
   upstream.socket.end()
   await proxy.line()

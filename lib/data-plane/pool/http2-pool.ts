@@ -30,6 +30,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   readonly keepAliveTimeout: number
   readonly connectTimeout: number
   readonly observers: ConnectionObserver[] = []
+  readonly cannotUpgrade: true = true
   readonly #limit: number
   readonly #connector: Http2Connector
   readonly #connections = new Set<Http2Connection>()

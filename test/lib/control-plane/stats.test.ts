@@ -12,7 +12,7 @@ test('stats tell of each endpoint what it is and why', async () => {
   for (let count = 0; count < 3; count++) attempt(1, 503)
 
   const { orders } = statsOf([monitor], time.now()).upstreams
-  assert.deepEqual({ ...orders, endpoints: orders!.endpoints.length }, { available: 2, isPanic: false, active: 2, ejectionOverflows: 0, endpoints: 3 })
+  assert.deepEqual({ ...orders, endpoints: orders!.endpoints.length }, { available: 2, isPanic: false, active: 2, tunnels: 0, ejectionOverflows: 0, endpoints: 3 })
   assert.deepEqual(orders!.endpoints[1], {
     origin: 'http://b',
     priority: 0,
@@ -25,6 +25,7 @@ test('stats tell of each endpoint what it is and why', async () => {
     ejections: 1,
     breaker: 'closed',
     active: 0,
+    tunnels: 0,
     connections: { busy: 0, idle: 0, warm: 0, opening: 0 },
     probes: { passed: 1, failed: 0, lastFault: null }
   })
