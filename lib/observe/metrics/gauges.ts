@@ -79,7 +79,7 @@ export function countOrigins ({ state }: Upstream, counts: Map<string, OriginCou
 
 /** In our own queue, where the upstream has one, and in those of its pools; a pool that two endpoints share counts once. */
 function pendingOf ({ upstream }: UpstreamSeries): number {
-  let sum = (upstream as { pending?: number }).pending ?? 0
+  let sum = upstream.load.pending
   const seen = new Set<unknown>()
   for (const endpoint of upstream.state.endpoints) {
     if (seen.has(endpoint.pool)) continue
@@ -99,8 +99,9 @@ function saturationOf ({ upstream, header, recent }: UpstreamSeries, now: number
   let most = 0
   for (const endpoint of available) {
     active += endpoint.active
-    most += endpoint.connections
+    most += endpoint.seats.limit
   }
+  most = Math.min(most, upstream.limits.active)
   if (most === 0) return 1
   const { wait, counts } = recent.read(now)
   const p95 = quantile(0.95, header.bounds, counts)
