@@ -33,16 +33,19 @@ export class Http2Connection {
   /** Whether TLS has taken up where an earlier connection had been. */
   readonly hasResumed: boolean
   readonly #owner: ConnectionOwner
+  readonly #expiresAt: number
   #limit = STREAMS
   /** The last stream that the upstream says it has taken; Infinity until it says. */
   #lastTaken = Infinity
   #idleTimer: NodeJS.Timeout | null = null
   #probe: NodeJS.Timeout | null = null
 
-  constructor (session: ClientHttp2Session, connectingAt: number, owner: ConnectionOwner) {
+  /** @param age ms after which it takes no more requests */
+  constructor (session: ClientHttp2Session, connectingAt: number, owner: ConnectionOwner, age: number) {
     this.session = session
     this.connectingAt = connectingAt
     this.connectedAt = performance.now()
+    this.#expiresAt = this.connectedAt + age
     this.#owner = owner
     const { socket } = session
     const secure = session.encrypted === true ? socket as TLSSocket : null
@@ -75,7 +78,10 @@ export class Http2Connection {
   }
 
   get hasRoom (): boolean {
-    return this.active < this.#limit && !this.isLeaving
+    if (this.active >= this.#limit || this.isLeaving) return false
+    if (performance.now() < this.#expiresAt) return true
+    this.retire()
+    return false
   }
 
   send (options: Dispatcher.DispatchOptions, handler: Caller): void {

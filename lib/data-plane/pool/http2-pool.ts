@@ -1,5 +1,5 @@
 import type { ClientHttp2Session } from 'node:http2'
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { Dispatcher, errors } from 'undici'
 import type { ConnectionCounts, Probe, ProbeAnswer } from '../../../types/model.ts'
 import type { ConnectionObserver } from '../../../types/policy.ts'
@@ -14,6 +14,8 @@ import type { Caller } from './http2-request.ts'
 const FIRST_LOOK = 64
 /** Milliseconds before a warm connection that ended is replaced; ten times that after one that could not be made. */
 const REPLACE_AFTER = 250
+/** As for connections of HTTP/1: not all are to look a name up at once. */
+const RECYCLE_JITTER = 0.1
 
 interface Waiting {
   readonly options: Dispatcher.DispatchOptions
@@ -32,6 +34,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   readonly observers: ConnectionObserver[] = []
   readonly cannotUpgrade: true = true
   readonly #limit: number
+  readonly #age: () => number
   readonly #connector: Http2Connector
   readonly #connections = new Set<Http2Connection>()
   /** Sockets that are not through yet. */
@@ -44,8 +47,11 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   #isClosed = false
   #whenEmpty: (() => void)[] = []
 
-  constructor (origin: string, config: PoolConfig) {
+  constructor (origin: string, config: PoolConfig, recycleAfter: number) {
     super()
+    // An address leads where it leads.
+    const isName = isIP(new URL(origin).hostname.replace(/^\[|\]$/g, '')) === 0
+    this.#age = () => isName ? recycleAfter * (1 - RECYCLE_JITTER * Math.random()) : Infinity
     this.keepAliveTimeout = config.keepAliveTimeout
     this.connectTimeout = config.connectTimeout
     this.#limit = config.connections
@@ -215,7 +221,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   }
 
   #enter (session: ClientHttp2Session, startedAt: number): void {
-    const connection = new Http2Connection(session, startedAt, this)
+    const connection = new Http2Connection(session, startedAt, this, this.#age())
     for (const observer of this.observers) observer.onConnected(connection.connectedAt - startedAt, connection.hasResumed)
     this.#connections.add(connection)
     this.#serve()
@@ -224,7 +230,10 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   /** Nobody else is about to serve those that wait: they hear why, and may try elsewhere. */
   #failed (error: Error): void {
     tellRefusal(this.observers, error)
-    if (this.#connecting.size > 0 || this.#connections.size > 0) return
+    if (this.#connecting.size > 0) return
+    for (const connection of this.#connections) {
+      if (!connection.isLeaving) return
+    }
     this.#failWaiting(error)
   }
 

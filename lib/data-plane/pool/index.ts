@@ -56,7 +56,7 @@ export interface ConnectionPool extends EndpointPool {
 
 /** Opens the pool of one endpoint, of the one protocol that its upstream is said to speak. The gateway that asked for it closes it. */
 export function createPool (origin: string, config: PoolConfig, recycleAfter: number = RECYCLE_AFTER): ConnectionPool {
-  return config.protocol === 'h2' ? new Http2Pool(origin, config) : new Http1Pool(new URL(origin), config, recycleAfter)
+  return config.protocol === 'h2' ? new Http2Pool(origin, config, recycleAfter) : new Http1Pool(new URL(origin), config, recycleAfter)
 }
 
 /** What makes two endpoints share a pool: the whole origin, the TLS identity and every setting. Never anything of a request. */
