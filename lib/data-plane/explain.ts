@@ -55,7 +55,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     route: { id: route.id, url: route.url, params: found!.params },
     elsewhere: null,
     canaries: (route.canaries ?? []).map((canary) => describeCanary(canary, request, problems)),
-    policies: policiesOf(route)
+    policies: {}
   }
   let head: RequestHead | null = null
   let refusal: ProxyErrorLike | null = null
@@ -74,6 +74,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     variantReason: exchange.variantReason,
     canaries: shaped.canaries.map((canary) => ({ ...canary, isChosen: canary.name === exchange.canary?.name })),
     upstream: exchange.upstream.name,
+    policies: { ...policiesOf(route), limits: plain(exchange.upstream.limits) },
     endpoints: describeEndpoints(exchange.upstream, head?.path ?? '', gate.tools.now()),
     request: head === null ? null : aimed(head, exchange),
     response: shapeResponse(exchange, problems),
@@ -203,12 +204,13 @@ function policiesOf (route: Route): Record<string, unknown> {
 
 function plain (value: unknown): unknown {
   if (value === Infinity) return null
-  if (typeof value === 'function') return `function ${value.name}`.trim()
   if (value instanceof RegExp) return String(value)
   if (value instanceof Set) return [...value].map(plain)
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]))
+  // A policy that was made of options says best by them what it does.
+  if ('options' in value) return plain(value.options)
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => typeof part !== 'function').map(([name, part]) => [name, plain(part)]))
 }
 
 /** What the log would have: the client is told less. */

@@ -149,6 +149,8 @@ test('says what holds for a route, and what its answers become', async (t) => {
 
   assert.deepEqual(policies['timeouts'], { head: 1234, idle: 60_000, total: null, attempt: null, write: 60_000 })
   assert.deepEqual([policies['trace'], policies['encodedSlashes'], policies['slow']], ['participate', 'forward', 200])
+  assert.deepEqual(policies['retry'], { attempts: 1, on: ['connect', 'stale'], budget: { share: 0.2, minimum: 3 }, backoff: { base: 25, max: 250 } })
+  assert.equal((policies['limits'] as Record<string, unknown>)['active'], 1024)
   assert.doesNotThrow(() => JSON.stringify(policies))
   assert.equal(response!.headers['x-frame-options'], 'DENY')
   assert.equal(response!.headers['x-variant'], 'stable')

@@ -18,6 +18,8 @@ const STALE_ALLOWANCE = 3
  * (nodejs/undici#3492).
  */
 export class RetryByClass implements RetryPolicy {
+  /** As they were given, for whoever asks what holds. */
+  readonly options: RetryConfig
   readonly statuses: ReadonlySet<number> | null
   readonly #attempts: number
   readonly #classes: ReadonlySet<Kind>
@@ -27,7 +29,9 @@ export class RetryByClass implements RetryPolicy {
   readonly #budget: Budget
   readonly #tools: Tools
 
-  constructor ({ attempts, on, methods }: RetryConfig, backoff: Backoff, budget: Budget, tools: Tools) {
+  constructor (options: RetryConfig, backoff: Backoff, budget: Budget, tools: Tools) {
+    const { attempts, on, methods } = options
+    this.options = options
     const statuses = on.filter((item) => typeof item === 'number')
     this.statuses = statuses.length === 0 ? null : new Set(statuses)
     this.#classes = new Set(on.filter((item) => typeof item === 'string'))
