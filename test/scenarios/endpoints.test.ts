@@ -60,10 +60,12 @@ test('1b: an endpoint killed under load costs no client anything, and has traffi
 
 test('2: once an endpoint that hangs is ejected, the others are as fast as they were', async (t) => {
   const members = await fleet(t, [200, 200, 200])
-  const attempt = 250
+  const attempt = 500
   const proxy = await startOver(t, members, { health }, { timeouts: { attempt }, retry: { on: ['connect', 'stale', 'timeout'] } })
   const load = new Load(proxy.url)
-  await pause(500) // compiling
+  // Code is compiled first, and what then takes as long as a hang is none.
+  await pause(isFull ? 3000 : 700)
+  await until('all are well', () => proxy.app.proxy.stats().upstreams['some']!.available === 3, 60_000)
   const begun = performance.now()
   await pause(isFull ? 5000 : 1000)
   const stopped = performance.now()
@@ -81,13 +83,13 @@ test('2: once an endpoint that hangs is ejected, the others are as fast as they 
 
   const healthy = percentile(load.between(begun, stopped - attempt), 0.99)
   const after = percentile(load.between(ejected, continued), 0.99)
-  const lost = load.answers.filter(({ status }) => status !== 200)
-  t.diagnostic(`ejected after ${ms(ejected - stopped)}, back ${ms(back)} after it went on; p99 ${ms(healthy)} before, ${ms(after)} after; ${lost.length} of ${load.answers.length} GETs failed`)
+  const lost = load.between(begun).filter(({ status }) => status !== 200)
+  t.diagnostic(`ejected after ${ms(ejected - stopped)}, back ${ms(back)} after it went on; p99 ${ms(healthy)} before, ${ms(after)} after; ${lost.length} of ${load.between(begun).length} GETs failed`)
   assert.equal(load.between(ejected, continued).filter(({ status }) => status !== 200).length, 0)
-  // Beside other tests on the same cores the p99 of so few is noise; what hangs would take at least the 250 ms of an attempt.
+  // Beside other tests on the same cores the p99 of so few is noise; what hangs would take at least the 500 ms of an attempt.
   assert.ok(after <= healthy * 2 + (isFull ? 0 : 100), `${ms(after)} after ${ms(healthy)}`)
   // What hangs is tried again elsewhere once its attempt is over.
-  assert.deepEqual(load.failures, {})
+  assert.deepEqual(lost, [])
 })
 
 test('3: of an endpoint that always answers 503 clients hardly hear', async (t) => {

@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http'
 export const isFull: boolean = process.env['SLUICE_SCENARIOS'] === 'full'
 
 /** Requests per second of a steady load: what two busy cores carry beside everything else, or what two idle ones do. */
-export const rate: number = isFull ? 500 : 200
+export const rate: number = isFull ? 300 : 200
 
 interface Answer {
   /** On the clock of `performance.now()`. */
