@@ -98,7 +98,7 @@ const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
   [upstream({ pool: { connections: 0 } }), 'upstreams.users.pool.connections', />= 1/],
   [upstream({ pool: { connectTimeout: '5s' } }), 'upstreams.users.pool.connectTimeout', /whole number, not '5s'/],
   [upstream({ pool: { tls: { rejectUnauthorised: false } } }), 'upstreams.users.pool.tls.rejectUnauthorised', /did you mean 'rejectUnauthorized'/],
-  [upstream({ health: {} }), 'upstreams.users.health', /is not an option/],
+  [upstream({ rates: {} }), 'upstreams.users.rates', /is not an option/],
   [route({ upstream: undefined }), 'routes[0].upstream', /is required/],
   [route({ upstream: 'user' }), 'routes[0].upstream', /did you mean 'users'/],
   [route({ upstream: 'other' }), 'routes[0].upstream', /`upstreams`/],
