@@ -105,7 +105,7 @@ const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
   [route({ handler: () => {} }), 'routes[0].handler', /reply\.proxy/],
   [route({ method: 7 }), 'routes[0].method', /string/],
   [route({ method: 'NOSUCH' }), 'routes[0]', /NOSUCH/],
-  [route({ websocket: true }), 'routes[0].websocket', /is not an option/],
+  [route({ webhook: true }), 'routes[0].webhook', /is not an option/],
   [route({ retry: true }), 'routes[0].retry', /must be false or an object/],
   [route({ retry: { on: [200] } }), 'routes[0].retry.on[0]', /a status from 400 to 599, not 200/],
   [route({ retry: { on: ['timeout'] }, timeouts: { head: 0 } }), 'routes[0].retry.on', /never happens/],
