@@ -7,6 +7,7 @@ import { canarySchema, endpointSchema, routeSchema, upstreamSchema } from '../li
 import { healthSchema } from '../lib/control-plane/health/index.ts'
 import { outlierSchema } from '../lib/control-plane/outlier/index.ts'
 import { balancers } from '../lib/data-plane/balancer/index.ts'
+import { breakerSchema } from '../lib/data-plane/breaker/index.ts'
 import { limitsSchema } from '../lib/data-plane/limit/index.ts'
 import { poolSchema } from '../lib/data-plane/pool/index.ts'
 import { backoffSchema, budgetSchema, retrySchema } from '../lib/data-plane/retry/index.ts'
@@ -70,7 +71,7 @@ const rules: { of: string, may: string[], mayTypes?: string[] }[] = [
     may: [
       'types/', 'lib/model/', 'lib/errors.ts', 'lib/config/',
       'lib/control-plane/health/index.ts', 'lib/control-plane/outlier/index.ts',
-      'lib/data-plane/balancer/index.ts', 'lib/data-plane/pool/index.ts', 'lib/data-plane/retry/index.ts', 'lib/data-plane/limit/index.ts', 'lib/data-plane/limit/seats.ts', 'lib/data-plane/transform/index.ts',
+      'lib/data-plane/balancer/index.ts', 'lib/data-plane/pool/index.ts', 'lib/data-plane/retry/index.ts', 'lib/data-plane/limit/index.ts', 'lib/data-plane/breaker/index.ts', 'lib/data-plane/limit/seats.ts', 'lib/data-plane/transform/index.ts',
       'lib/data-plane/rewrite/index.ts',
       'lib/data-plane/route-path.ts', 'lib/data-plane/cookie.ts'
     ],
@@ -235,6 +236,7 @@ const checked: Record<string, OptionSchema> = {
   OutlierOptions: outlierSchema,
   TlsOptions: properties(poolSchema)['tls']!,
   LimitOptions: limitsSchema,
+  BreakerOptions: breakerSchema,
   RetryOptions: retrySchema,
   BudgetOptions: budgetSchema,
   BackoffOptions: backoffSchema,

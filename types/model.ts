@@ -16,7 +16,7 @@ import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
  * endpoint.isFaltering               retry policy, forwarder                       retry policy
  * endpoint.health, .ejectedUntil     health checks, ejector                        availability
  * endpoint.weight                    slow start                                    balancers
- * endpoint.breaker                   later: breaker                                availability
+ * endpoint.breaker, .failures        breaker                                       availability
  * upstream.refresh                   monitor, when it is made                      breaker
  * canary.weight                      setCanary                                     canary choice, once per exchange
  * canary.fallbacks                   canary choice                                 stats
@@ -229,6 +229,10 @@ export interface Endpoint {
   health: 'unknown' | 'healthy' | 'unhealthy'
   /** On the clock of `performance.now()`; 0 when it is not ejected. */
   ejectedUntil: number
+  /** In a row; while its breaker is half-open, below zero, how many probes are still to succeed. */
+  failures: number
+  /** Requests at one time while its breaker is half-open. */
+  readonly probes: number
   /** Whether its last answer, or the lack of one, was such that somebody wanted another. */
   isFaltering: boolean
   /** `open` is never available, not even in panic. Who writes it calls `upstream.refresh()`. */

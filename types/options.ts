@@ -43,6 +43,12 @@ export interface UpstreamOptions {
   balancer?: 'power-of-two' | 'round-robin' | 'random' | 'least-requests' | 'peak-ewma' | HashOptions | Balancer
   /** Connections to each endpoint. */
   pool?: PoolOptions
+  /**
+   * Asks an endpoint nothing for a while that has failed several times in a row (`circuit_open`, 503, where it is the only one). What counts: no
+   * connection, a broken one, a timeout, an answer that is no HTTP; never a status.
+   * @default on, with the defaults below
+   */
+  breaker?: false | BreakerOptions
   /** How much it is given at one time, and who may wait. What is beyond is answered with 503 at once. */
   limits?: LimitOptions
   /**
@@ -61,6 +67,25 @@ export interface UpstreamOptions {
    * @default 0
    */
   slowStart?: number
+}
+
+/** Of each endpoint by itself. */
+export interface BreakerOptions {
+  /**
+   * Failures in a row.
+   * @default 5
+   */
+  consecutiveFailures?: number
+  /**
+   * Milliseconds until it is tried again.
+   * @default 5000
+   */
+  halfOpenAfter?: number
+  /**
+   * Requests that it is given at one time then, and that have to go well.
+   * @default 1
+   */
+  probes?: number
 }
 
 export interface LimitOptions {

@@ -9,6 +9,7 @@ import { rewritePlan } from '../data-plane/rewrite/index.ts'
 import { PathFunction, PathTemplate, ReplacePrefix, RoutePath, SamePath } from '../data-plane/route-path.ts'
 import { localResponseTransforms, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
 import type { PrefixPair } from '../data-plane/transform/location.ts'
+import { Breaker } from '../data-plane/breaker/index.ts'
 import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
 import { seatsOf } from '../data-plane/limit/seats.ts'
 import { ProxyCanary } from '../model/canary.ts'
@@ -41,7 +42,8 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
       host: endpoint.host ?? null,
       servername: config.pool.tls?.servername ?? null,
       connections: capacityOf(config.pool),
-      connectTimeout: config.pool.connectTimeout
+      connectTimeout: config.pool.connectTimeout,
+      probes: config.breaker === false ? 1 : config.breaker.probes
     }, pool, seatsOf(pool, capacityOf(config.pool)))
   })
   const balancer = createBalancer(config.balancer, building.tools)
@@ -53,10 +55,16 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
     tiers: null,
     isPanic: false,
     balancer: hasPriorities ? withPriorities(balancer, building.tools) : balancer,
-    observers: learner === null ? building.observers : [...building.observers, learner]
+    observers: observersOf(learner, config.breaker, building)
   }, config.limits)
   building.watch(upstream, config)
   return upstream
+}
+
+/** Those of the app, and what the upstream's own policies learn by. The breaker first: who comes after it sees what it did. */
+function observersOf (learner: Observer | null, breaker: UpstreamConfig['breaker'], { observers }: Building): readonly Observer[] {
+  if (learner === null && breaker === false) return observers
+  return [...(breaker === false ? [] : [new Breaker(breaker)]), ...observers, ...(learner === null ? [] : [learner])]
 }
 
 /** A declared route, ready for requests; null, and problems, if it names what is not there. */

@@ -6,6 +6,7 @@ import { type BalancerConfig, isBalancer } from '../data-plane/balancer/index.ts
 import type { BodyOptions, BodyRewriteOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions, WebSocketOptions } from '../../types/options.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
 import { checkUpstream, completeHealth } from './upstream-policies.ts'
+import type { BreakerConfig } from '../data-plane/breaker/index.ts'
 import type { LimitConfig } from '../data-plane/limit/index.ts'
 import type { RetryConfig } from '../data-plane/retry/index.ts'
 import { isUrl, join, unknownKey, validate } from './validate.ts'
@@ -21,6 +22,7 @@ export interface UpstreamConfig {
   readonly name: string
   readonly endpoints: readonly EndpointConfig[]
   readonly balancer: BalancerConfig
+  readonly breaker: false | BreakerConfig
   readonly limits: LimitConfig
   readonly pool: Required<Omit<PoolOptions, 'tls'>> & Pick<PoolOptions, 'tls'>
   readonly health: false | HealthConfig

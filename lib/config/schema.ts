@@ -3,6 +3,7 @@ import { healthSchema } from '../control-plane/health/index.ts'
 import { outlierSchema } from '../control-plane/outlier/index.ts'
 import { balancers } from '../data-plane/balancer/index.ts'
 import { rewriteSchema } from '../data-plane/rewrite/index.ts'
+import { breakerSchema } from '../data-plane/breaker/index.ts'
 import { limitsSchema } from '../data-plane/limit/index.ts'
 import { poolSchema } from '../data-plane/pool/index.ts'
 import { retrySchema } from '../data-plane/retry/index.ts'
@@ -37,6 +38,7 @@ export const upstreamSchema: OptionSchema = {
     // An object is checked when it is known what it is: see upstream-policies.ts.
     balancer: { kind: ['string', 'object'], if: { type: 'string' }, then: { enum: [...balancers.keys()] }, default: 'power-of-two' },
     pool: { ...poolSchema, default: {} },
+    breaker: { ...breakerSchema, default: {} },
     limits: { ...limitsSchema, default: {} },
     health: { ...healthSchema, default: false },
     outlier: { ...outlierSchema, default: {} },

@@ -9,6 +9,7 @@ interface EndpointSettings {
   readonly servername: string | null
   readonly connections: number
   readonly connectTimeout: number
+  readonly probes?: number
 }
 
 export class ProxyEndpoint implements Endpoint {
@@ -28,6 +29,8 @@ export class ProxyEndpoint implements Endpoint {
   health: Endpoint['health'] = 'unknown'
   ejectedUntil = 0
   isFaltering = false
+  failures = 0
+  readonly probes: number
   breaker: Endpoint['breaker'] = 'closed'
 
   /** @param seats those of the pool, where another endpoint shares it */
@@ -42,6 +45,7 @@ export class ProxyEndpoint implements Endpoint {
     this.connections = settings.connections
     this.connectTimeout = settings.connectTimeout
     this.pool = pool
+    this.probes = settings.probes ?? 1
     this.seats = seats
   }
 }

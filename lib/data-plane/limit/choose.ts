@@ -5,18 +5,27 @@ import { proxyError } from '../../errors.ts'
 /**
  * The endpoint of an exchange's next attempt: one that it has not tried, as long as there is one, and one that has room.
  * @returns null if all of them are busy
- * @throws ProxyError `no_healthy_upstream` if none is available
+ * @throws ProxyError `no_healthy_upstream` if none is available, `circuit_open` if that is a breaker's doing
  */
 export function chooseEndpoint (exchange: ProxyExchange): Endpoint | null {
-  const { available, balancer } = exchange.upstream.state
-  if (available.length === 0) throw proxyError('no_healthy_upstream', 'select')
+  const { state } = exchange.upstream
+  const { available, balancer } = state
+  if (available.length === 0) throw proxyError(state.endpoints.some(({ breaker }) => breaker === 'open') ? 'circuit_open' : 'no_healthy_upstream', 'select')
   const { tried } = exchange
   const preferred = tried === null ? available : withoutTried(available, tried)
   const endpoint = balancer.pick(preferred, exchange)
-  if (!endpoint.seats.isFull) return endpoint
+  if (hasRoom(endpoint)) return endpoint
   // Rather one that has failed it before than none.
   const free = withRoom(preferred) ?? (tried === null ? null : withRoom(available))
-  return free === null ? null : balancer.pick(free, exchange)
+  if (free !== null) return balancer.pick(free, exchange)
+  // Nobody waits for the outcome of a probe.
+  if (available.every((candidate) => candidate.breaker === 'half-open' && !candidate.seats.isFull)) throw proxyError('circuit_open', 'select')
+  return null
+}
+
+/** A half-open breaker lets a few through at a time. */
+function hasRoom (endpoint: Endpoint): boolean {
+  return !endpoint.seats.isFull && (endpoint.breaker !== 'half-open' || endpoint.active < endpoint.probes)
 }
 
 /** Another endpoint first; those tried before again when there is no other. */
@@ -26,7 +35,7 @@ function withoutTried (available: readonly Endpoint[], tried: readonly Endpoint[
 }
 
 function withRoom (endpoints: readonly Endpoint[]): readonly Endpoint[] | null {
-  const free = endpoints.filter((endpoint) => !endpoint.seats.isFull)
+  const free = endpoints.filter(hasRoom)
   return free.length > 0 ? free : null
 }
 

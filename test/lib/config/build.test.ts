@@ -59,7 +59,7 @@ function problemsWith (own: Partial<RouteOptions>, url?: string): string[] {
 test('makes an endpoint of each, with its pool', () => {
   const built = building()
   const pool = { protocol: 'http1' as const, connections: 3, warm: 0, keepAliveTimeout: 10, connectTimeout: 20, tls: { servername: 'tls.example', rejectUnauthorized: true } }
-  const { state, name } = upstreamWith({ endpoints: [{ origin: 'https://a.example:8443/base', weight: 2, host: 'shop' }, 'http://b.example'], pool }, built)
+  const { state, name } = upstreamWith({ endpoints: [{ origin: 'https://a.example:8443/base', weight: 2, host: 'shop' }, 'http://b.example'], pool, breaker: false }, built)
   assert.equal(name, 'a')
   assert.deepEqual(state.endpoints.map(({ origin, basePath, weight, host, servername, connections, connectTimeout }) => [origin, basePath, weight, host, servername, connections, connectTimeout]), [
     ['https://a.example:8443', '/base', 2, 'shop', 'tls.example', 3, 20],

@@ -25,6 +25,7 @@ const judged = {
   health: false,
   outlier: { consecutiveFailures: 5, failureRate: 0.3, minimumRequests: 10, window: 60_000, baseEjection: 30_000, maxEjection: 300_000, maxEjectedShare: 0.5 },
   slowStart: 0,
+  breaker: { consecutiveFailures: 5, halfOpenAfter: 5000, probes: 1 },
   limits: { active: 1024, pending: 1024, queueTimeout: 5000 }
 }
 
