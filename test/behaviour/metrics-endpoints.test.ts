@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Scrape } from '../helpers/metrics.ts'
-import { answer, origin } from '../helpers/origin.ts'
+import { answer, origin, slowHead } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 
 async function until (proxy: Started, what: string, look: (scrape: Scrape) => boolean): Promise<Scrape> {
@@ -41,4 +41,21 @@ test('an ejection is counted with its reason, and its endpoint is not up', async
   assert.equal(scrape.value(`sluice_endpoint_up{upstream="a",endpoint="${sick.url}"}`), 0)
   // A few words of ours, and none of a request's.
   assert.match(Object.keys(scrape.of('sluice_outlier_ejections_total'))[0]!, /^\{upstream="a",reason="[a-z -]+"\}$/)
+})
+
+test('who waits for a turn is pending, and its wait is in the queue', async (t) => {
+  const upstream = await origin(t, slowHead(100))
+  const proxy = await start(t, {
+    upstreams: { a: { endpoints: [upstream.url], limits: { active: 1 } } },
+    routes: [{ url: '/', upstream: 'a' }]
+  })
+  const both = Promise.all([proxy.get('/'), proxy.get('/')])
+  const waiting = await until(proxy, 'one that waits', (scrape) => scrape.sum('sluice_upstream_pending_requests') === 1)
+  // One of one that may be active.
+  assert.ok(waiting.sum('sluice_upstream_pool_saturation_ratio') >= 1)
+  await both
+
+  const scrape = await until(proxy, 'both over', (scrape) => scrape.sum('sluice_requests_total') === 2)
+  assert.ok(scrape.sum('sluice_upstream_queue_duration_seconds_sum') >= 0.05)
+  assert.equal(scrape.sum('sluice_upstream_queue_duration_seconds_count'), 2)
 })
