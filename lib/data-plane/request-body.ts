@@ -65,7 +65,7 @@ export class RequestBody extends Readable {
     source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
     if (this.#replay === null) {
       const { retry } = this.#exchange.route
-      this.#replay = retry === null ? null : replayOf(this.#exchange, retry.mayRepeat(this.#exchange))
+      this.#replay = retry === null ? null : replayOf(this.#exchange, retry.mayRepeat(this.#exchange) || mayBeRefused(this.#exchange))
       this.#exchange.isReplayable = this.#replay !== null
       return
     }
@@ -175,3 +175,8 @@ function isMostlyFraming (received: number, content: number): boolean {
 const SLACK = (64 + 16) * 1024
 
 function ignore (): void {}
+
+/** Over HTTP/2 an upstream may say that it has done nothing with what it was sent, and then any method may be sent again (RFC 9113 8.7). */
+function mayBeRefused ({ last }: ProxyExchange): boolean {
+  return (last as Partial<Carried> | null)?.client?.remote?.isH2 === true
+}

@@ -177,6 +177,16 @@ for (const method of ['GET', 'POST']) {
   }
 }
 
+test('an upload that is refused unseen is sent again from what was kept of it', async (t) => {
+  const upstream = await http2Origin(t, (stream) => { stream.once('data', () => { stream.close(7) }) }, reflect())
+  const proxy = await start(t, { upstream: to(upstream.url) })
+
+  const response = await proxy.request('/', { method: 'POST', body: Buffer.from('hello') })
+
+  assert.equal(response.status, 200)
+  assert.equal(JSON.parse(response.body).body, 'hello')
+})
+
 test('a POST that was reset for another reason is not tried again', async (t) => {
   const upstream = await http2Origin(t, (stream) => { stream.close(2) }, reply(200, 'ok'))
   const proxy = await start(t, { upstream: to(upstream.url) })

@@ -223,7 +223,8 @@ export class Http2Request implements Connection {
     body.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onBodyError).off('close', this.#onBodyClose)
     // Also when it has failed already: that is told a tick later.
     body.on('error', nothing)
-    if (!body.readableEnded) body.destroy()
+    // Not at once: a retry may first take over what is left of its source.
+    if (!body.readableEnded) process.nextTick(destroy, body)
   }
 }
 
@@ -279,6 +280,10 @@ function onError (this: Stream, error: Error): void {
 
 function onClose (this: Stream): void {
   this[kRequest].closed()
+}
+
+function destroy (body: Readable): void {
+  body.destroy()
 }
 
 function nothing (): void {}
