@@ -15,6 +15,8 @@ export function settleHead (exchange: ProxyExchange, { statusCode, headers }: Re
   // So is a stream of gRPC, for all the proxy knows; what its client has set is another matter.
   if (exchange.isGrpc) exchange.totalDue = exchange.grpcDue
   if (statusCode === 204 && headers['content-length'] !== undefined) delete headers['content-length'] // RFC 9110 8.6
+  // Of a body that does not come nobody has counted the bytes; 2^64 of them would be taken for another number by the next reader.
+  if (statusCode === 304 && Number(headers['content-length']) > Number.MAX_SAFE_INTEGER) delete headers['content-length']
   if (statusCode >= 500) appendProxyStatus(headers, `${exchange.route.pseudonym}; received-status=${statusCode}`)
   // What a plugin of the app has set and both sides may have a say in.
   if (headers['vary'] !== undefined && reply.hasHeader('vary')) headers['vary'] = `${String(reply.getHeader('vary'))}, ${[headers['vary']].flat().join(', ')}`

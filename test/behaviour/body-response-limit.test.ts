@@ -82,3 +82,12 @@ test('cookies of the upstream are rewritten, those of the app are not', async (t
 
   assert.deepEqual((await app.get('/x')).headers['set-cookie'], ['own=1; Domain=x.internal', 'a=b; Domain=example.com; Path=/shop/; Secure; SameSite=Lax', 'c=d; Secure; SameSite=Lax'])
 })
+
+test('a length of 2^64 is not passed on, not even of a body that does not come', async (t) => {
+  const upstream = await rawOrigin(t, speak('HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 18446744073709551616\r\n\r\n'))
+  const app = await start(t, { upstream: upstream.url })
+
+  const response = await app.get('/x')
+
+  assert.deepEqual([response.status, response.headers.etag, response.headers['content-length']], [304, '"x"', undefined])
+})
