@@ -46,6 +46,12 @@ const answers = {
     timer = setInterval(look, 5)
     return 0
   },
+  /** As `begin`, but from as large as it has been: for what leaves garbage, however little of it is kept. */
+  async peak (): Promise<number> {
+    await answers.begin()
+    rssBefore = most = process.resourceUsage().maxRSS * 1024
+    return 0
+  },
   held: async () => await held() - heldBefore,
   /** What keeps the process, or is kept by it. */
   left (): object {
