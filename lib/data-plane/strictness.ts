@@ -13,7 +13,7 @@ export interface Fault {
 /**
  * What Node's parser lets through and no proxy should pass on, since the next reader may take it otherwise: two Host lines,
  * none on HTTP/1.1, a list, user information or a path in Host; a Transfer-Encoding that is empty, that is anything but `chunked`, or
- * that comes with HTTP/1.0, which knows none.
+ * that comes with HTTP/1.0, which knows none; a Content-Length that readers round or cut each in their own way.
  * @returns what is wrong, or null
  */
 export function findFault (raw: IncomingMessage): Fault | null {
@@ -29,6 +29,8 @@ export function findFault (raw: IncomingMessage): Fault | null {
       if (!isNamed(name, 'host')) continue
       if (host !== null) return fault('two Host headers')
       host = rawHeaders[index + 1]!
+    } else if (name.length === 14 && rawHeaders[index + 1]!.length > LENGTH_DIGITS && isNamed(name, 'content-length')) {
+      return fault('a Content-Length beyond all measure')
     } else if (name.length === 17 && isNamed(name, 'transfer-encoding')) {
       if (coding !== null) return fault('two Transfer-Encoding headers')
       coding = rawHeaders[index + 1]!
@@ -42,6 +44,9 @@ export function findFault (raw: IncomingMessage): Fault | null {
   if (host === null || host === '') return raw.httpVersionMinor === 0 ? null : fault('no Host')
   return isAuthority(host) ? null : fault('an invalid Host')
 }
+
+/** All numbers of so many digits are whole ones to every reader, floating point included (Number.MAX_SAFE_INTEGER has 16). RFC 9110 8.6 asks for care here. */
+const LENGTH_DIGITS = 15
 
 function codingFault (coding: string, minor: number): Fault | null {
   if (minor === 0) return fault('a Transfer-Encoding in HTTP/1.0') // RFC 9112 6.1
@@ -66,6 +71,7 @@ function findHttp2Fault ({ headers, rawHeaders }: IncomingMessage): Fault | null
   const authority = headers[':authority'] as string | undefined
   let host: string | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index] === 'content-length' && rawHeaders[index + 1]!.length > LENGTH_DIGITS) return fault('a Content-Length beyond all measure')
     if (rawHeaders[index] !== 'host') continue
     if (host !== undefined) return fault('two Host headers')
     host = rawHeaders[index + 1]!

@@ -19,6 +19,7 @@ const refused: readonly (readonly [what: string, request: string, status: number
   ['a length of two numbers', post('Content-Length: 5 5', 'hello'), 400],
   ['an empty length', post('Content-Length: ', ''), 400],
   ['a length of 2^64', post('Content-Length: 18446744073709551616', 'hello'), 400],
+  ['a length that not every reader can count to', post('Content-Length: 1000000000000000000', 'hello'), 400],
   ['a coding that only ends like chunked', post('Transfer-Encoding: xchunked', '0\r\n\r\n'), 400],
   ['chunked before another coding', post('Transfer-Encoding: chunked, gzip', '0\r\n\r\n'), 400],
   ['identity', post('Transfer-Encoding: identity', ''), 400],
