@@ -22,6 +22,16 @@ test('knows of a response by its method and status how it ends', () => {
   assert.deepEqual(responses('HTTP/1.1 200 OK\r\n\r\nuntil the end'), ['HTTP/1.1 200 OK until the end'])
 })
 
+test('takes an answer that does not say to what for that of a HEAD where the next follows at once', () => {
+  const refusal = 'HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\n'
+  const starts = (text: string): string[] => {
+    const judge = new Judge('responses', () => null)
+    return [...text].flatMap((byte) => judge.read(Buffer.from(byte, 'latin1'))).map(({ start, body }) => `${start} ${body}`)
+  }
+  assert.deepEqual(starts(`${refusal}${refusal}{}`), ['HTTP/1.1 400 Bad Request ', 'HTTP/1.1 400 Bad Request {}'])
+  assert.deepEqual(starts(`${refusal}{}${refusal}{}`), ['HTTP/1.1 400 Bad Request {}', 'HTTP/1.1 400 Bad Request {}'])
+})
+
 for (const text of [
   'GET  /a HTTP/1.1\r\nHost: x\r\n\r\n', 'GET /a HTTP/1.0\r\nHost: x\r\n\r\n', 'GET a HTTP/1.1\r\nHost: x\r\n\r\n', 'CONNECT /a HTTP/1.1\r\nHost: x\r\n\r\n',
   'GET /a HTTP/1.1\r\n\r\n', 'GET /a HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n', 'GET /a HTTP/1.1\r\nHost: x, y\r\n\r\n', 'GET /a HTTP/1.1\r\nHost : x\r\n\r\n', 'GET /a HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n',

@@ -19,16 +19,18 @@ export function valueOf ({ fields }: Message, name: string): string | undefined 
 
 const fieldLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*?)[\t ]*$/
 
+const NEXT = 'HTTP/1.1 '
+
 /** Messages out of a byte stream, as they come. */
 export class Judge {
   #text = ''
   readonly #expect: 'requests' | 'responses'
-  /** Tells of which method a response is, by its head. */
-  readonly #methodOf: (head: Message) => string
+  /** Tells of which method a response is, by its head; null where it does not say, and may be that of a HEAD. */
+  readonly #methodOf: (head: Message) => string | null
   #head: Message | null = null
   #isOpaque = false
 
-  constructor (expect: 'requests' | 'responses', methodOf: (head: Message) => string = () => 'GET') {
+  constructor (expect: 'requests' | 'responses', methodOf: (head: Message) => string | null = () => 'GET') {
     this.#expect = expect
     this.#methodOf = methodOf
   }
@@ -95,7 +97,13 @@ export class Judge {
         if (codings.length + lengths.length > 0) throw new Fault(`${status} with a framing`)
         return true
       }
-      if (status === 304 || this.#methodOf(head) === 'HEAD') return true
+      const method = this.#methodOf(head)
+      if (status === 304 || method === 'HEAD') return true
+      // No body of those that answer without saying to what begins like the next answer.
+      if (method === null && lengths.length === 1) {
+        if (this.#text.startsWith(NEXT)) return true
+        if (NEXT.startsWith(this.#text)) return false
+      }
       if (codings.length + lengths.length === 0) {
         this.#isOpaque = true
         head.body = this.#text
