@@ -30,3 +30,22 @@ test('answers are no failures, whatever their status', async (t) => {
 
   for (let n = 0; n < 12; n++) assert.equal((await proxy.get('/x')).body, 'not now')
 })
+
+test('a health check that finds the endpoint well again closes its breaker, however long that would stay open', async (t) => {
+  let isWell = false
+  const upstream = await origin(t, (req, res, n) => (isWell ? answer(200, 'well') : reset())(req, res, n))
+  const proxy = await start(t, {
+    upstreams: {
+      one: { endpoints: [upstream.url], outlier: false, breaker: { consecutiveFailures: 3, halfOpenAfter: 600_000 }, health: { path: '/up', interval: 100, fall: 1, rise: 1, waitForHealthy: 4000 } }
+    },
+    routes: [{ url: '/*', upstream: 'one', retry: false }]
+  })
+  for (let n = 0; n < 3; n++) assert.equal((await proxy.get('/x')).status, 502)
+  const breaker = () => proxy.app.proxy.upstream('one')!.state.endpoints[0]!.breaker
+  assert.equal(breaker(), 'open')
+
+  isWell = true
+  while (breaker() !== 'closed') await new Promise((resolve) => setTimeout(resolve, 10))
+
+  assert.equal((await proxy.get('/x')).body, 'well')
+})

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Breaker } from '../../../../lib/data-plane/breaker/index.ts'
 import { proxyError, type ErrorName } from '../../../../lib/errors.ts'
 import type { Attempt, Endpoint } from '../../../../types/model.ts'
+import type { UpstreamEventName } from '../../../../types/policy.ts'
 import { clock } from '../../../helpers/clock.ts'
 import { attemptOf, exchangeWith } from '../../samples.ts'
 
@@ -19,6 +20,7 @@ function setUp ({ consecutiveFailures = 3, halfOpenAfter = 1000, probes = 1 } = 
     time,
     events,
     endpoint,
+    hear: (name: UpstreamEventName, about: Endpoint | null = endpoint) => { breaker.onEvent({ name, upstream, endpoint: about, reason: 'x' }) },
     succeed: () => { end({ statusCode: 200, headAt: 1 }) },
     answer: (statusCode: number) => { end({ statusCode, headAt: 1 }) },
     fail: (name: ErrorName = 'connection_refused', fields: Partial<Attempt> = {}) => { end({ error: proxyError(name, 'responseHeaders'), ...fields }) }
@@ -99,4 +101,43 @@ test('neither is an answer, whatever its status, nor a connection that had been 
     fail('connection_terminated', { reused: true })
   }
   assert.deepEqual([endpoint.breaker, endpoint.failures], ['closed', 0])
+})
+
+test('closes when health checks find the endpoint well, and the time that was left then changes nothing', () => {
+  const { endpoint, fail, hear, events, time } = setUp()
+  for (let n = 0; n < 3; n++) fail()
+  time.advance(600)
+  hear('healthy')
+  assert.deepEqual([endpoint.breaker, endpoint.failures], ['closed', 0])
+  for (let n = 0; n < 3; n++) fail()
+  time.advance(600)
+  assert.equal(endpoint.breaker, 'open')
+  time.advance(400)
+  assert.equal(endpoint.breaker, 'half-open')
+  hear('healthy')
+  assert.deepEqual(events, ['opened', 'closed', 'opened', 'half-open', 'closed'])
+})
+
+test('lets its probes through when an ejection ends, which says less', () => {
+  const { endpoint, fail, succeed, hear, time, events } = setUp()
+  hear('returned')
+  assert.equal(endpoint.breaker, 'closed')
+  for (let n = 0; n < 3; n++) fail()
+  hear('returned')
+  assert.equal(endpoint.breaker, 'half-open')
+  hear('returned')
+  fail()
+  time.advance(999)
+  assert.equal(endpoint.breaker, 'open')
+  time.advance(1)
+  succeed()
+  assert.deepEqual(events, ['opened', 'half-open', 'opened', 'half-open', 'closed'])
+})
+
+test('no other change of state is its business', () => {
+  const { endpoint, fail, hear } = setUp()
+  for (let n = 0; n < 3; n++) fail()
+  for (const name of ['ejected', 'unhealthy', 'overflowed'] as const) hear(name)
+  hear('exhausted', null)
+  assert.equal(endpoint.breaker, 'open')
 })
