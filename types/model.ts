@@ -112,6 +112,8 @@ export interface Upstream {
   state: UpstreamState
   readonly limits: Limits
   readonly load: Load
+  /** Whoever is told when more may be available than before; null while no exchange waits for that. */
+  waker: { wake (upstream: Upstream): void } | null
   /** Works out anew which endpoints are available; for whoever changed what that depends on (an endpoint's `breaker`). */
   refresh: () => void
 }

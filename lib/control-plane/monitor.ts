@@ -108,8 +108,14 @@ export class UpstreamMonitor implements Observer, ChecksOwner, EjectorOwner {
     announce(this.upstream, 'returned', endpoint, 'ejection')
   }
 
-  /** A list that has not changed stays the same object, and what balancers know of it stays too. */
   #refresh (hasNewWeights: boolean): void {
+    this.#reckon(hasNewWeights)
+    // Also where the list is what it was: a breaker that closes takes more at a time.
+    this.upstream.waker?.wake(this.upstream)
+  }
+
+  /** A list that has not changed stays the same object, and what balancers know of it stays too. */
+  #reckon (hasNewWeights: boolean): void {
     const { state } = this.upstream
     const next = availabilityOf(state.endpoints)
     const isSame = next.isPanic === state.isPanic && (next.tiers === null) === (state.tiers === null) && next.available.length === state.available.length && next.available.every((endpoint, index) => endpoint === state.available[index])

@@ -12,6 +12,7 @@ export class ProxyUpstream implements Upstream {
   /** Exchanges that wait for one of its endpoints. */
   readonly line: Line
   state: UpstreamState
+  waker: Upstream['waker'] = null
   refresh: () => void = () => {}
 
   constructor (name: string, state: UpstreamState, limits: Limits = unlimited) {

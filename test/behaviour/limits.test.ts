@@ -63,3 +63,26 @@ test('undici has never more requests than connections: nothing waits in its queu
   assert.equal(most, 0)
   assert.ok(upstream.connections <= 3)
 })
+
+test('those who wait go on when an endpoint comes back, though nobody has left a seat', async (t) => {
+  const [busy, back] = await Promise.all([origin(t, hang()), origin(t, answer(200, 'back'))])
+  const proxy = await startOne(t, { endpoints: [busy.url, back.url], pool: { connections: 1 }, limits: { queueTimeout: 60_000 } })
+  const upstream = proxy.app.proxy.upstream('one')!
+  const second = upstream.state.endpoints[1]!
+  second.breaker = 'open'
+  upstream.refresh()
+  const first = proxy.get('/first').catch(() => {})
+  await busy.arrived(1)
+  const waiting = proxy.get('/second')
+  while (upstream.load.pending === 0) await new Promise(setImmediate)
+  // What its entering looked at is over.
+  for (let n = 0; n < 5; n++) await new Promise(setImmediate)
+
+  second.breaker = 'closed'
+  upstream.refresh()
+
+  assert.equal((await waiting).body, 'back')
+  assert.equal(upstream.waker, null)
+  for (const socket of busy.sockets.keys()) socket.destroy()
+  await first
+})

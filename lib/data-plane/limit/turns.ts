@@ -52,16 +52,26 @@ export class Turns {
     exchange.attemptDue = Infinity
     exchange.phaseDue = now + limits.queueTimeout
     this.#taker.deadlines.arm(exchange)
-    if (load.pending === 1) watchSeats(upstream)
+    if (load.pending === 1) {
+      watchSeats(upstream)
+      upstream.waker = this
+    }
     // What endpoints are available may have changed, and those seats may be free that nobody was told of.
-    for (const { seats } of upstream.state.endpoints) this.left(seats)
+    this.wake(upstream)
+  }
+
+  /** Endpoints that come back bring seats that nobody leaves. */
+  wake ({ state }: Upstream): void {
+    for (const { seats } of state.endpoints) this.left(seats)
   }
 
   /** The exchange gives its place up, for whatever reason. */
   leave (exchange: ProxyExchange): void {
     const upstream = exchange.upstream as ProxyUpstream
     upstream.line.leave(exchange.place!, this.#now())
-    if (upstream.load.pending === 0) unwatchSeats(upstream)
+    if (upstream.load.pending > 0) return
+    unwatchSeats(upstream)
+    upstream.waker = null
   }
 
   /** A seat is about to be free: two turns on it is, whoever it was that had it. */

@@ -35,3 +35,16 @@ test('priorities spill over as endpoints go', () => {
   upstream.refresh()
   assert.deepEqual(upstream.state.tiers!.map(({ upTo }) => Math.round(upTo * 100)), [70, 100])
 })
+
+test('whoever waits for an endpoint is told that one is back, also when the list is what it was', () => {
+  const { upstream, endpoints } = rig(2)
+  const seen: number[] = []
+  upstream.waker = { wake: ({ state }) => { seen.push(state.available.length) } }
+  endpoints[0]!.breaker = 'open'
+  upstream.refresh()
+  endpoints[0]!.breaker = 'half-open'
+  upstream.refresh()
+  endpoints[0]!.breaker = 'closed'
+  upstream.refresh()
+  assert.deepEqual(seen, [1, 2, 2])
+})
