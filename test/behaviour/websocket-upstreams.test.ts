@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { connect } from '../helpers/client.ts'
 import { blackhole, hang, origin, refusedPort } from '../helpers/origin.ts'
@@ -74,4 +75,19 @@ test('a tunnel takes no connection from the pool', async (t) => {
     assert.equal((await client.next()).toString(), 'hello')
   }
   assert.equal(proxy.app.proxy.tunnels().length, 5)
+})
+
+test('a client that ends its connection before the answer to its handshake gives the upstream’s free at once', async (t) => {
+  const upstream = await origin(t, hang())
+  const proxy = await start(t, { upstream: upstream.url, websocket: true, timeouts: { head: 60_000 } })
+  const client = await connect(t, proxy.port)
+  client.write(handshake('/x'))
+  await upstream.arrived(1)
+  const [held] = upstream.sockets.keys()
+
+  client.socket.end()
+
+  if (!held!.destroyed) await once(held!, 'close')
+  assert.equal((await proxy.line())['error'], 'client_closed_request')
+  assert.equal(proxy.app.proxy.snapshot!.upstreams.get(upstream.url)!.state.endpoints[0]!.active, 0)
 })

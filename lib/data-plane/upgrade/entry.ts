@@ -3,6 +3,7 @@ import type { ProxyExchange } from '../../model/exchange.ts'
 import { forwardExchange, type Gate } from '../entry.ts'
 import type { Forward } from '../reply-from.ts'
 import { findClientFault } from './handshake.ts'
+import { cutAtEnd } from './sockets.ts'
 import type { Upgrade, Upgrades } from './upgrades.ts'
 import { type ProxyError, proxyError, toProxyError } from '../../errors.ts'
 
@@ -32,6 +33,7 @@ function start (gate: UpgradeGate, exchange: ProxyExchange, upgrade: Upgrade, fo
   if ('ws' in request) (request as { ws: boolean }).ws = false
   const fault = findFault(exchange)
   if (fault === null) {
+    cutAtEnd(upgrade.socket, reply.raw)
     forwardExchange(gate, exchange, forward, 'websocket')
     return
   }

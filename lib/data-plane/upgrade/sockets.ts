@@ -16,6 +16,21 @@ export function hasSocket (response: ServerResponse): boolean {
   return response.socket !== null
 }
 
+/**
+ * Cuts the connection of a client that says FIN before anything of the answer is out. Nobody reads a socket that its parser has left, so
+ * nobody would hear of it. Nothing is taken from the socket here: what a hasty client has sent stays for the tunnel, and a FIN
+ * behind it is the tunnel's to pass on.
+ */
+export function cutAtEnd (socket: Socket, response: ServerResponse): void {
+  function onReadable (): void {
+    // 'readable' with nothing to read is the end.
+    if (socket.readableLength === 0 && !response.headersSent) socket.destroy()
+  }
+  socket.on('readable', onReadable)
+  // Before the tunnel begins: beside a listener for 'readable', one for 'data' gets nothing.
+  response.prependOnceListener('finish', () => { socket.removeListener('readable', onReadable) })
+}
+
 const events = ['error', 'close', 'data', 'end', 'readable', 'timeout'] as const
 
 /** What changes when somebody else takes an upgrade in hand: a mark on the request, a response, a listener, an answer. */
