@@ -7,13 +7,15 @@ export class Member {
   readonly port: number
   pid = 0
   readonly #t: TestContext
-  readonly #status: number
+  readonly #file: string
+  readonly #args: readonly string[]
   #program: Program | null = null
 
-  constructor (t: TestContext, port: number, status: number) {
+  constructor (t: TestContext, port: number, file: string, args: readonly string[]) {
     this.#t = t
     this.port = port
-    this.#status = status
+    this.#file = file
+    this.#args = args
   }
 
   get url (): string {
@@ -22,7 +24,7 @@ export class Member {
 
   /** Resolves once it listens. */
   async start (): Promise<void> {
-    this.#program = launch(this.#t, 'test/scenarios/upstream.js', [String(this.port), String(this.#status)])
+    this.#program = launch(this.#t, `test/scenarios/${this.#file}`, [String(this.port), ...this.#args])
     this.pid = await this.#program.until('that it listens', ({ stdout }) => Number(/^pid (\d+)/.exec(stdout)?.[1]))
   }
 
@@ -47,8 +49,15 @@ async function freePort (): Promise<number> {
 /** Upstream processes that answer with these statuses; 0 is one that is not there. */
 export async function fleet (t: TestContext, statuses: readonly number[]): Promise<Member[]> {
   return Promise.all(statuses.map(async (status) => {
-    const member = new Member(t, await freePort(), status)
+    const member = new Member(t, await freePort(), 'upstream.js', [String(status)])
     if (status !== 0) await member.start()
     return member
   }))
+}
+
+/** One process of another program of this folder. */
+export async function lone (t: TestContext, file: string, ...args: string[]): Promise<Member> {
+  const member = new Member(t, await freePort(), file, args)
+  await member.start()
+  return member
 }

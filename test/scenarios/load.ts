@@ -6,13 +6,13 @@ export const isFull: boolean = process.env['SLUICE_SCENARIOS'] === 'full'
 /** Requests per second of a steady load: what two busy cores carry beside everything else, or what two idle ones do. */
 export const rate: number = isFull ? 300 : 200
 
-interface Answer {
+export interface Answer {
   /** On the clock of `performance.now()`. */
   startedAt: number
   took: number
   /** 0 if there was none. */
   status: number
-  /** Which process answered. */
+  /** The body: which process answered, or what failed. */
   from: string
 }
 
@@ -47,15 +47,8 @@ export class Load {
     return this.answers.filter(({ startedAt }) => startedAt >= from && startedAt < to)
   }
 
-  /** What was not answered 200, by status and code, with how often each came. */
   get failures (): Record<string, number> {
-    const counts: Record<string, number> = {}
-    for (const { status, from } of this.answers) {
-      if (status === 200) continue
-      const what = `${status} ${/"code":"(\w+)"/.exec(from)?.[1] ?? ''}`
-      counts[what] = (counts[what] ?? 0) + 1
-    }
-    return counts
+    return failures(this.answers)
   }
 
   #tick (): void {
@@ -67,23 +60,38 @@ export class Load {
     }
   }
 
-  #get (): Promise<void> {
-    const startedAt = performance.now()
-    return new Promise((resolve) => {
-      const end = (status: number, from: string): void => {
-        this.answers.push({ startedAt, took: performance.now() - startedAt, status, from })
-        resolve()
-      }
-      const call = request(this.#url, { agent: this.#agent }, (response) => {
-        let from = ''
-        response.setEncoding('latin1').on('data', (text: string) => { from += text })
-        response.on('end', () => { end(response.statusCode!, from) })
-        response.on('error', () => { end(0, '') })
-      })
-      call.on('error', () => { end(0, '') })
-      call.end()
-    })
+  async #get (): Promise<void> {
+    this.answers.push(await ask(this.#url, this.#agent))
   }
+}
+
+/** One request; every outcome is an answer. */
+export function ask (url: string, agent?: Agent, method = 'GET', body = ''): Promise<Answer> {
+  const startedAt = performance.now()
+  return new Promise((resolve) => {
+    const end = (status: number, from: string): void => {
+      resolve({ startedAt, took: performance.now() - startedAt, status, from })
+    }
+    const call = request(url, { agent, method }, (response) => {
+      let from = ''
+      response.setEncoding('latin1').on('data', (text: string) => { from += text })
+      response.on('end', () => { end(response.statusCode!, from) })
+      response.on('error', () => { end(0, '') })
+    })
+    call.on('error', () => { end(0, '') })
+    call.end(body)
+  })
+}
+
+/** What was not answered 200, by status and code, with how often each came. */
+export function failures (answers: readonly Answer[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { status, from } of answers) {
+    if (status === 200) continue
+    const what = `${status} ${/"code":"(\w+)"/.exec(from)?.[1] ?? ''}`
+    counts[what] = (counts[what] ?? 0) + 1
+  }
+  return counts
 }
 
 export function percentile (answers: readonly { took: number }[], share: number): number {
