@@ -22,7 +22,7 @@ async function speaker (t: TestContext, speak: (socket: Socket) => void): Promis
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const quick: HealthOptions = { path: '/up', interval: 100, timeout: 800, fall: 1, waitForHealthy: 4000 }
+const quick: HealthOptions = { path: '/up', interval: 100, timeout: 1500, fall: 1, waitForHealthy: 4000 }
 
 function startOver (t: TestContext, endpoints: string[], health: HealthOptions = quick): Promise<Started> {
   return start(t, { upstreams: { some: { endpoints, health } }, routes: [{ url: '/*', upstream: 'some' }] })

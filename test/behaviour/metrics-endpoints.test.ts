@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Scrape } from '../helpers/metrics.ts'
-import { answer, origin, slowHead } from '../helpers/origin.ts'
+import { answer, origin, slowHead, type Origin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 
 async function until (proxy: Started, what: string, look: (scrape: Scrape) => boolean): Promise<Scrape> {
@@ -17,15 +17,19 @@ async function until (proxy: Started, what: string, look: (scrape: Scrape) => bo
 test('health checks and what comes of them are seen', async (t) => {
   const [well, sick] = [await origin(t, answer(200)), await origin(t, answer(500))]
   const proxy = await start(t, {
-    upstreams: { a: { endpoints: [well.url, sick.url], health: { interval: 20, fall: 1, rise: 1 } } },
+    // A check has as long as the interval unless told otherwise: 20 ms, which a busy machine may need to answer one that is well.
+    upstreams: { a: { endpoints: [well.url, sick.url], health: { interval: 20, timeout: 5000, fall: 1, rise: 1 } } },
     routes: [{ url: '/', upstream: 'a' }]
   })
-  const scrape = await until(proxy, 'one endpoint unhealthy', (scrape) => scrape.value('sluice_endpoints{upstream="a",state="unhealthy"}') === 1)
+  const up = ({ url }: Origin) => `sluice_endpoint_up{upstream="a",endpoint="${url}"}`
+  const checks = ({ url }: Origin, result: string) => `sluice_health_checks_total{upstream="a",endpoint="${url}",result="${result}"}`
+  const scrape = await until(proxy, 'a check of each', (scrape) => scrape.value(checks(well, 'success'))! >= 1 && scrape.value(checks(sick, 'failure'))! >= 1)
 
-  assert.equal(scrape.value(`sluice_endpoint_up{upstream="a",endpoint="${well.url}"}`), 1)
-  assert.equal(scrape.value(`sluice_endpoint_up{upstream="a",endpoint="${sick.url}"}`), 0)
-  assert.ok(scrape.value(`sluice_health_checks_total{upstream="a",endpoint="${sick.url}",result="failure"}`)! >= 1)
-  await until(proxy, 'a check that has passed', (scrape) => (scrape.value(`sluice_health_checks_total{upstream="a",endpoint="${well.url}",result="success"}`) ?? 0) >= 1)
+  assert.equal(scrape.value('sluice_endpoints{upstream="a",state="unhealthy"}'), 1)
+  assert.equal(scrape.value(up(well)), 1)
+  assert.equal(scrape.value(up(sick)), 0)
+  assert.equal(scrape.value(checks(well, 'failure')), 0)
+  assert.equal(scrape.value(checks(sick, 'success')), 0)
 })
 
 test('an ejection is counted with its reason, and its endpoint is not up', async (t) => {
