@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fairly } from '../helpers/fair.ts'
 import { answer, origin, reset } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 
-test('the only endpoint of an upstream is asked nothing more after failures in a row, then once, then as before', async (t) => {
+test('the only endpoint of an upstream is asked nothing more after failures in a row, then once, then as before', (t) => fairly(60, async () => {
   const upstream = await origin(t, reset(), reset(), reset(), answer(200, 'well'))
   const proxy = await start(t, {
     upstreams: { one: { endpoints: [upstream.url], outlier: false, breaker: { consecutiveFailures: 3, halfOpenAfter: 300 } } },
@@ -22,7 +23,7 @@ test('the only endpoint of an upstream is asked nothing more after failures in a
   while (endpoints[0]!.breaker !== 'half-open') await new Promise((resolve) => setTimeout(resolve, 10))
   assert.equal((await proxy.get('/x')).body, 'well')
   assert.equal(endpoints[0]!.breaker, 'closed')
-})
+}))
 
 test('answers are no failures, whatever their status', async (t) => {
   const upstream = await origin(t, answer(503, 'not now'))

@@ -5,6 +5,7 @@ import circuitBreaker from '@fastify/circuit-breaker'
 import compress from '@fastify/compress'
 import cors from '@fastify/cors'
 import { connect } from '../helpers/client.ts'
+import { fairly } from '../helpers/fair.ts'
 import { answer, drip, origin } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 
@@ -71,7 +72,7 @@ test('compress: a body that breaks off is not made a whole one', async (t) => {
   assert.equal(response.aborted, true)
 })
 
-test('circuit-breaker: a failing upstream opens it, and it closes again; a client that leaves does not leave it half open for ever', async (t) => {
+test('circuit-breaker: a failing upstream opens it, and it closes again; a client that leaves does not leave it half open for ever', (t) => fairly(20, async () => {
   let how: 'fail' | 'hang' | 'work' = 'fail'
   const upstream = await origin(t, (_req, res) => {
     if (how === 'fail') res.destroy()
@@ -104,7 +105,7 @@ test('circuit-breaker: a failing upstream opens it, and it closes again; a clien
 
   const response = await proxy.get('/x')
   assert.deepEqual([response.status, response.body], [200, 'well'])
-})
+}))
 
 test('cors: what the upstream says of the origin comes in the place of ours, once, unless it is removed', async (t) => {
   const upstream = await origin(t, answer(200, 'ok', { 'access-control-allow-origin': '*', vary: 'Accept' }))

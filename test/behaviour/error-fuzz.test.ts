@@ -3,8 +3,10 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { connect } from '../helpers/client.ts'
+import { fairly } from '../helpers/fair.ts'
 import { answer, collectHead, counted, origin, rawOrigin } from '../helpers/origin.ts'
 import { isAccessLine, start, type Started } from '../helpers/proxy.ts'
+import { eventually } from '../helpers/until.ts'
 
 const TIMES = 400
 const AT_ONCE = 20
@@ -122,10 +124,13 @@ async function all (sayings: Saying[], act: (saying: Saying) => Promise<void>): 
 
 async function assertWell (proxy: Started, escaped: unknown[]): Promise<void> {
   const endpoints = [...proxy.app.proxy.snapshot!.upstreams.values()].flatMap(({ state }) => state.endpoints)
-  while (endpoints.some(({ active }) => active > 0)) await proxy.line()
+  await eventually('the end of all exchanges', () => endpoints.every(({ active }) => active === 0))
   assert.deepEqual(escaped, [])
-  const well = await proxy.get('/well')
-  assert.deepEqual([well.status, well.body], [200, 'well'])
+  // Its timeouts are short, and cleaning up behind so many takes its time.
+  await fairly(50, async () => {
+    const well = await proxy.get('/well')
+    assert.deepEqual([well.status, well.body], [200, 'well'])
+  })
   // Nobody has been told what only the log should know, and no failure was one of the proxy's own.
   const lines = proxy.logs.filter(isAccessLine)
   assert.ok(lines.length > TIMES / 8)

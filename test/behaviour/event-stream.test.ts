@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect } from '../helpers/client.ts'
+import { fairly } from '../helpers/fair.ts'
 import { drip, origin } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 
@@ -8,7 +9,7 @@ const get = 'GET /x HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n'
 
 // Parameters, case and spaces are the upstream's to choose (RFC 9110 8.3.1).
 for (const type of ['text/event-stream', 'text/event-stream; charset=utf-8', 'text/event-stream;charset=UTF-8;x="y"', 'Text/Event-Stream ; charset=utf-8']) {
-  test(`events of ${type} come one by one, and outlive the total timeout`, async (t) => {
+  test(`events of ${type} come one by one, and outlive the total timeout`, (t) => fairly(40, async () => {
     const upstream = await origin(t, drip(['data: 1\n\n', 'data: 2\n\n', 'data: 3\n\n'], 250, { 'content-type': type }))
     const app = await start(t, { upstream: { endpoints: [upstream.url], pool: { connectTimeout: 100 } }, timeouts: { total: 320, head: 200 } })
     const client = await connect(t, app.port)
@@ -21,7 +22,7 @@ for (const type of ['text/event-stream', 'text/event-stream; charset=utf-8', 'te
     const { headers, body, complete } = await client.response()
 
     assert.deepEqual([headers['content-type'], headers['content-length'], body.toString(), complete], [type, undefined, 'data: 1\n\ndata: 2\n\ndata: 3\n\n', true])
-  })
+  }))
 }
 
 test('the head of a stream whose first event is long in coming goes out at once', async (t) => {

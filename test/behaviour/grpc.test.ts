@@ -3,8 +3,11 @@ import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import grpc, { type handleBidiStreamingCall, type handleClientStreamingCall, type handleServerStreamingCall, type handleUnaryCall, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { FastifyServerOptions } from 'fastify'
+import { fairly } from '../helpers/fair.ts'
 import { grpcClient, grpcServer, type GrpcClient } from '../helpers/grpc.ts'
 import { connectHttp2, http2Origin } from '../helpers/http2.ts'
+import { refusedPort } from '../helpers/origin.ts'
+import { onceRead } from '../helpers/until.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import { ca, server as identity } from '../helpers/tls.ts'
 import type { ProxyOptions } from '../../types/index.ts'
@@ -145,7 +148,7 @@ test('a client that cancels cancels the call of the server', async (t) => {
 test('a stream that a server breaks off is an error, never an end', async (t) => {
   const upstream = await http2Origin(t, (stream) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
-    stream.write(message, () => { setTimeout(() => { stream.close(0) }, 20) })
+    stream.write(message, () => { onceRead(() => { stream.close(0) }) })
   })
   const proxy = await start(t, { upstream: { endpoints: [upstream.url], pool: { protocol: 'h2' } } }, { fastify: { http2: true } as FastifyServerOptions })
   const client = grpcClient(t, `127.0.0.1:${proxy.port}`)
@@ -159,9 +162,7 @@ test('a stream that a server breaks off is an error, never an end', async (t) =>
 })
 
 test('an upstream that is not there is UNAVAILABLE', async (t) => {
-  const gone = await http2Origin(t, () => {})
-  await gone.close()
-  const proxy = await start(t, { upstream: { endpoints: [gone.url], pool: { protocol: 'h2' } } }, { fastify: { http2: true } as FastifyServerOptions })
+  const proxy = await start(t, { upstream: { endpoints: [`http://127.0.0.1:${await refusedPort()}`], pool: { protocol: 'h2' } } }, { fastify: { http2: true } as FastifyServerOptions })
   const client = grpcClient(t, `127.0.0.1:${proxy.port}`)
 
   const { error } = await client.unary('hello')
@@ -197,7 +198,7 @@ test('a path that is refused is INTERNAL, and the upstream sees nothing of it', 
   assert.deepEqual([response.status, response.headers['grpc-status'], response.headOnly], [200, '13', true])
 })
 
-test('a stream goes on for longer than the total and idle timeouts while either side speaks', async (t) => {
+test('a stream goes on for longer than the total and idle timeouts while either side speaks', (t) => fairly(40, async () => {
   const { client } = await through(t, { ...all, both: ((call) => { call.sendMetadata(new grpc.Metadata()); call.on('data', () => {}); call.on('end', () => { call.end() }) }) as handleBidiStreamingCall<string, string> }, { timeouts: { idle: 150 } })
   const call = client.both()
   const ended = once(call, 'status')
@@ -211,4 +212,4 @@ test('a stream goes on for longer than the total and idle timeouts while either 
   call.end()
 
   assert.equal((await ended)[0].code, grpc.status.OK)
-})
+}))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { fairly } from '../helpers/fair.ts'
 import { answer, hang, origin, slowHead } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import type { UpstreamOptions } from '../../types/index.ts'
@@ -8,7 +9,7 @@ async function startOne (t: TestContext, options: UpstreamOptions): Promise<Star
   return start(t, { upstreams: { one: options }, routes: [{ url: '/*', upstream: 'one' }] })
 }
 
-test('what is beyond the queue is refused at once, and no endpoint is blamed', async (t) => {
+test('what is beyond the queue is refused at once, and no endpoint is blamed', (t) => fairly(100, async () => {
   const upstream = await origin(t, hang())
   const proxy = await startOne(t, { endpoints: [upstream.url], limits: { active: 1, pending: 1, queueTimeout: 400 } })
   const first = proxy.get('/first').catch(() => {})
@@ -28,7 +29,7 @@ test('what is beyond the queue is refused at once, and no endpoint is blamed', a
   assert.deepEqual([load.active, load.pending, upstream.hits], [1, 0, 1])
   for (const socket of upstream.sockets.keys()) socket.destroy()
   await first
-})
+}))
 
 test('those who wait are served in the order in which they came, by whichever endpoint is free', async (t) => {
   const origins = await Promise.all([origin(t, slowHead(20)), origin(t, slowHead(20))])

@@ -5,6 +5,7 @@ import { Scrape } from '../helpers/metrics.ts'
 import { answer, origin, rawOrigin, refusedPort, speak, tlsOrigin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import { ca, otherCa, server } from '../helpers/tls.ts'
+import { patience } from '../helpers/until.ts'
 
 function to (t: TestContext, upstream: UpstreamOptions): Promise<Started> {
   return start(t, { upstreams: { a: upstream }, routes: [{ url: '/', upstream: 'a' }] })
@@ -16,7 +17,7 @@ async function scrape ({ app }: Started): Promise<Scrape> {
 
 /** Asks until it is so: a socket's end comes when it comes. */
 async function until (proxy: Started, metric: string, expected: Record<string, number>): Promise<void> {
-  const deadline = performance.now() + 5000
+  const deadline = performance.now() + patience
   let seen = {}
   while (performance.now() < deadline) {
     seen = (await scrape(proxy)).of(metric)

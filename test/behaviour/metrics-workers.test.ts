@@ -4,6 +4,7 @@ import { request } from '../helpers/client.ts'
 import { Scrape } from '../helpers/metrics.ts'
 import { answer, origin } from '../helpers/origin.ts'
 import { launch, type Program } from '../helpers/program.ts'
+import { patience } from '../helpers/until.ts'
 
 async function workers (t: TestContext, mode: 'early' | 'late' | 'lonely', check: (program: Program, one: string, other: string) => Promise<void>): Promise<void> {
   const upstream = await origin(t, answer(200, 'ok'))
@@ -22,7 +23,7 @@ async function workers (t: TestContext, mode: 'early' | 'late' | 'lonely', check
 
 /** Asks one worker until it is so: an exchange counts when its end has been seen, and messages take their time. */
 async function until (url: string, count: number): Promise<Scrape> {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + patience
   for (;;) {
     const scrape = new Scrape((await request(`${url}/metrics`)).body)
     if (scrape.sum('sluice_requests_total') === count || performance.now() > deadline) return scrape

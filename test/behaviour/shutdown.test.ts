@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { connect, type Client } from '../helpers/client.ts'
+import { promptly } from '../helpers/fair.ts'
 import { answer, blackhole, drip, hang, origin, slowHead, tlsOrigin } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 import { ca, server } from '../helpers/tls.ts'
@@ -9,12 +10,6 @@ import { ca, server } from '../helpers/tls.ts'
 const get = 'GET /x HTTP/1.1\r\nHost: proxy.test\r\n\r\n'
 /** ms; far below all that a close may have to wait for: an idle connection of the client's (72 s) or of the upstream's (4 s). */
 const PROMPT = 1000
-
-async function timed (what: Promise<unknown>): Promise<number> {
-  const startedAt = performance.now()
-  await what
-  return performance.now() - startedAt
-}
 
 test('lets exchanges in flight finish, tells their clients that the connection ends, and closes the pools then', async (t) => {
   let finish = (): void => {}
@@ -47,7 +42,7 @@ test('lets exchanges in flight finish, tells their clients that the connection e
   const response = await midBody.response()
   assert.equal(response.body.toString(), 'begun, and done')
   assert.equal(response.complete, true)
-  assert.ok(await timed(closing) < PROMPT)
+  assert.ok(await promptly(() => closing) < PROMPT)
   await upstream.idle()
   assert.deepEqual(proxy.logs.filter((line) => line['route'] === '/*').map((line) => line['error']), ['', '', ''])
 })
@@ -89,7 +84,7 @@ test('ends server-sent events as if they were whole, so that their readers come 
     clients.push(client)
   }
 
-  const ms = await timed(proxy.app.close())
+  const ms = await promptly(() => proxy.app.close())
 
   assert.ok(ms < PROMPT, `${ms} ms`)
   for (const client of clients) {
@@ -110,7 +105,7 @@ test('waits no longer for an upstream that hangs than its exchange does', async 
   client.write(get)
   await upstream.arrived(1)
 
-  const ms = await timed(proxy.app.close())
+  const ms = await promptly(() => proxy.app.close())
 
   assert.ok(ms < 400 + PROMPT, `${ms} ms`)
   const response = await client.response()
@@ -129,7 +124,7 @@ test('waits for no connection that nobody needs any more to be made', async (t) 
   client.socket.destroy()
   await proxy.line()
 
-  const ms = await timed(proxy.app.close())
+  const ms = await promptly(() => proxy.app.close())
 
   assert.ok(ms < PROMPT, `${ms} ms`)
   // Nor does anything of it hold the process.
@@ -145,11 +140,11 @@ test('leaves no upstream connection open, not even one that was made at the seco
 
   await proxy.app.close()
 
-  assert.ok(await timed(upstream.idle()) < PROMPT)
+  assert.ok(await promptly(() => upstream.idle()) < PROMPT)
 })
 
 test('an app that has proxied nothing closes at once', async (t) => {
   const proxy = await start(t, { upstream: 'http://127.0.0.1:1' })
 
-  assert.ok(await timed(proxy.app.close()) < PROMPT)
+  assert.ok(await promptly(() => proxy.app.close()) < PROMPT)
 })

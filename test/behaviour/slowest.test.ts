@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { fairly } from '../helpers/fair.ts'
 import { answer, drip, origin, slowHead, type Step } from '../helpers/origin.ts'
 import { isAccessLine, start } from '../helpers/proxy.ts'
-import { later } from '../helpers/until.ts'
+import { eventually, later } from '../helpers/until.ts'
 
 /** ms. The seeded spike is one of 20 ms; on a machine that is busy with other tests those are no spike. */
 const PAUSE = 200
@@ -20,7 +21,7 @@ function pausing (held: Set<string>): Step {
   }
 }
 
-test('a pause of the upstream, once a second, has a name: the first byte', async (t) => {
+test('a pause of the upstream, once a second, has a name: the first byte', (t) => fairly(80, async () => {
   const held = new Set<string>()
   const upstream = await origin(t, answer(200), pausing(held))
   const app = await start(t, { upstream: upstream.url })
@@ -40,9 +41,9 @@ test('a pause of the upstream, once a second, has a name: the first byte', async
   assert.equal(slowest!.stage, 'firstByte', JSON.stringify(slowest))
   const sum = Object.values(slowest!.stages).reduce((sum: number, part: number) => sum + part)
   assert.ok(Math.abs(sum - slowest!.total) < 0.001, `${sum} of ${slowest!.total}`)
-})
+}))
 
-test('each stage is told from the others', async (t) => {
+test('each stage is told from the others', (t) => fairly(80, async () => {
   const upstream = await origin(t, answer(200))
   const slow = await origin(t, slowHead(200))
   const dripping = await origin(t, drip(['a', 'b'], 200))
@@ -71,7 +72,7 @@ test('each stage is told from the others', async (t) => {
 
   const stageOf = (route: string): string => app.app.proxy.slowest({ route })[0]!.stage
   assert.deepEqual(['/select', '/queue', '/request', '/body'].map(stageOf), ['select', 'queue', 'request', 'body'])
-})
+}))
 
 test('a process that was busy with something else is the name of the spike', async (t) => {
   const upstream = await origin(t, answer(200))
@@ -82,7 +83,8 @@ test('a process that was busy with something else is the name of the spike', asy
 
   await app.get('/x')
   await app.line()
-  await new Promise((resolve) => { later(() => { resolve(null) }, 60) })
+  // What the loop did not turn for is known when it turns again.
+  await eventually('a pause', () => app.app.proxy.slowest()[0]?.pause)
 
   const [exchange] = app.app.proxy.slowest()
   assert.equal(exchange!.pause, 'event-loop', JSON.stringify(exchange))

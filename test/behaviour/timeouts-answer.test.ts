@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { connect } from '../helpers/client.ts'
+import { fairly } from '../helpers/fair.ts'
 import { answer, blackhole, drip, hang, origin, rawOrigin, slowHead, type Step } from '../helpers/origin.ts'
 import type { Started } from '../helpers/proxy.ts'
 import { assertFails, assertAnswer, get, startSick, type Row } from './error-outcome.ts'
@@ -74,7 +75,7 @@ const inTime: [what: string, timeouts: object, step: Step, body: string][] = [
 ]
 
 for (const [what, timeouts, step, body] of inTime) {
-  test(`lets through ${what}`, async (t) => {
+  test(`lets through ${what}`, (t) => fairly(40, async () => {
     const upstream = await origin(t, step)
     const proxy = await startSick(t, upstream.url, { timeouts })
 
@@ -83,10 +84,10 @@ for (const [what, timeouts, step, body] of inTime) {
     assert.equal(response.body, body)
     assert.equal(response.aborted, false)
     assert.equal((await proxy.line())['error'], '')
-  })
+  }))
 }
 
-test('the total timeout counts from the start, the time that the app\'s own hooks take included', async (t) => {
+test('the total timeout counts from the start, the time that the app\'s own hooks take included', (t) => fairly(40, async () => {
   const upstream = await origin(t, hang())
   const proxy = await startSick(t, upstream.url, {
     timeouts: { head: 0, total: 300 },
@@ -94,14 +95,14 @@ test('the total timeout counts from the start, the time that the app\'s own hook
   })
 
   await assertOnTime(300, () => answerOf(t, proxy, overall))
-})
+}))
 
-test('the total timeout bounds an exchange whose attempts fail one after the other', async (t) => {
+test('the total timeout bounds an exchange whose attempts fail one after the other', (t) => fairly(40, async () => {
   const hole = await blackhole(t)
   const proxy = await startSick(t, { endpoints: [hole.url], pool: { connectTimeout: 200 } }, { timeouts: { head: 0, total: 300 } })
 
   await assertOnTime(300, () => answerOf(t, proxy, { ...overall, phase: 'connect' }))
-})
+}))
 
 const connecting: [what: string, url: (t: TestContext) => Promise<string>][] = [
   ['no TCP connection', async (t) => (await blackhole(t)).url],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect } from '../helpers/client.ts'
+import { fairly } from '../helpers/fair.ts'
 import { drip, origin, rawOrigin, type Step } from '../helpers/origin.ts'
 import { assertOneLine, get, startSick } from './error-outcome.ts'
 import { assertOnTime } from './timeouts-measure.ts'
@@ -49,7 +50,7 @@ for (const [what, chunks, headers] of cases) {
   })
 }
 
-test('the idle timeout begins anew with every piece of a body', async (t) => {
+test('the idle timeout begins anew with every piece of a body', (t) => fairly(40, async () => {
   let silentAt = 0
   const upstream = await origin(t, (req, res, n) => {
     drip(['1', '2', '3', '4'], 120)(req, {
@@ -75,9 +76,9 @@ test('the idle timeout begins anew with every piece of a body', async (t) => {
     assert.equal(response.complete, false)
     return performance.now() - silentAt
   })
-})
+}))
 
-test('the idle timeout is not early either where the event loop was held up before the last piece was read', async (t) => {
+test('the idle timeout is not early either where the event loop was held up before the last piece was read', (t) => fairly(40, async () => {
   let silentAt = 0
   // Whoever holds the loop up, and the upstream's chunk, are ready at the same time: no timer runs between the two.
   const busy = await rawOrigin(t, (socket) => { socket.on('data', () => holdUp(150)) })
@@ -100,7 +101,7 @@ test('the idle timeout is not early either where the event loop was held up befo
     assert.equal(response.body.toString(), 'firstlast')
     return performance.now() - silentAt
   })
-})
+}))
 
 function holdUp (ms: number): void {
   const end = performance.now() + ms
@@ -125,7 +126,7 @@ test('cuts the client off when a body takes longer than the total timeout, withi
   await upstream.idle()
 })
 
-test('silence ends server-sent events that the total timeout does not', async (t) => {
+test('silence ends server-sent events that the total timeout does not', (t) => fairly(40, async () => {
   const upstream = await origin(t, thenSilence(['data: 1\n\n'], { 'content-type': 'text/event-stream; charset=utf-8' }, () => {}))
   const proxy = await startSick(t, upstream.url, { timeouts: { head: 0, total: 150, idle: 400 } })
   const client = await connect(t, proxy.port)
@@ -137,4 +138,4 @@ test('silence ends server-sent events that the total timeout does not', async (t
   assert.ok(performance.now() - startedAt >= 400)
   assert.equal(response.complete, false)
   assert.equal((await proxy.line())['error'], 'connection_read_timeout')
-})
+}))

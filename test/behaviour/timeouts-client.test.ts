@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { connect } from '../helpers/client.ts'
+import { fairly } from '../helpers/fair.ts'
 import { counted, echo, hang, origin, stall, type Step } from '../helpers/origin.ts'
 import type { LogLine } from '../helpers/proxy.ts'
 import { assertAnswer, assertFails, assertLine, assertOneLine, get, startSick, type Row } from './error-outcome.ts'
@@ -34,7 +35,7 @@ for (const [what, sent] of [['before its first byte', ''], ['in the middle', 'so
   })
 }
 
-test('a client that uploads slowly, but is never silent for the idle timeout, is served', async (t) => {
+test('a client that uploads slowly, but is never silent for the idle timeout, is served', (t) => fairly(40, async () => {
   const upstream = await origin(t, echo())
   const proxy = await startSick(t, upstream.url, { timeouts: { idle: 250, head: 100 } })
   async function * slowly (): AsyncGenerator<string> {
@@ -48,7 +49,7 @@ test('a client that uploads slowly, but is never silent for the idle timeout, is
 
   assert.equal(response.status, 200)
   assert.equal(JSON.parse(response.body).body, 'abcdef')
-})
+}))
 
 test('answers 504 where the upstream stops reading the upload for the write timeout, within 50 ms', async (t) => {
   const upstream = await origin(t, stall())
@@ -135,7 +136,7 @@ for (const [what, andEnd] of [['more to come', false], ['all of it with the prox
   })
 }
 
-test('a client that reads slowly, but reads, is not cut off', async (t) => {
+test('a client that reads slowly, but reads, is not cut off', (t) => fairly(40, async () => {
   const size = 24 * 1024 * 1024
   const upstream = await origin(t, (_req, res) => { res.end(Buffer.alloc(size)) })
   const proxy = await startSick(t, upstream.url, { timeouts: { write: 250, idle: 250 } })
@@ -155,4 +156,4 @@ test('a client that reads slowly, but reads, is not cut off', async (t) => {
 
   assert.ok(received >= size)
   assert.equal((await proxy.line())['error'], '')
-})
+}))

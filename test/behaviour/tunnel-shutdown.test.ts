@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { promptly } from '../helpers/fair.ts'
 import { start } from '../helpers/proxy.ts'
 import { text, tunnel, webSocket, webSocketOrigin } from '../helpers/websocket.ts'
 
@@ -7,11 +8,9 @@ test('says goodbye at shutdown: 1001 to both ends, and the app closes as soon as
   const upstream = await webSocketOrigin(t)
   const proxy = await start(t, { upstream: upstream.url, websocket: true })
   const clients = await Promise.all([1, 2, 3].map(() => webSocket(t, proxy.url)))
-  const startedAt = performance.now()
 
-  await proxy.app.close()
+  assert.ok(await promptly(() => proxy.app.close()) < 1000)
 
-  assert.ok(performance.now() - startedAt < 1000)
   for (const client of clients) assert.equal((await client.closed).code, 1001)
   assert.deepEqual(await upstream.until('the closes', () => upstream.codes.length === 3 && upstream.codes), [1001, 1001, 1001])
   assert.deepEqual(proxy.logs.filter(({ msg }) => msg === 'proxied').map((line) => line['closedBy']), ['shutdown', 'shutdown', 'shutdown'])
@@ -41,10 +40,9 @@ test('at shutdown, ends that do not answer are cut after two seconds', async (t)
   const { client, proxy, origin } = await tunnel(t)
   const startedAt = performance.now()
 
-  await proxy.app.close()
+  const took = await promptly(() => proxy.app.close())
 
-  const took = performance.now() - startedAt
-  assert.ok(took > 1900 && took < 3000, `${took} ms`)
+  assert.ok(performance.now() - startedAt > 1900 && took < 3000, `${took} ms`)
   await client.closed
   await origin.idle()
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fairly } from '../helpers/fair.ts'
 import { start } from '../helpers/proxy.ts'
 import { Bell } from '../helpers/until.ts'
 import { text, tunnel, webSocket, webSocketOrigin } from '../helpers/websocket.ts'
@@ -83,7 +84,7 @@ test('reads each end only as fast as the other takes it', async (t) => {
   }
 })
 
-test('closes a tunnel that is silent for too long, in the words of WebSocket; every byte counts as a sign of life', async (t) => {
+test('closes a tunnel that is silent for too long, in the words of WebSocket; every byte counts as a sign of life', (t) => fairly(80, async () => {
   const upstream = await webSocketOrigin(t)
   const proxy = await start(t, { upstream: upstream.url, websocket: { idleTimeout: 300 } })
   const client = await webSocket(t, proxy.url)
@@ -101,7 +102,7 @@ test('closes a tunnel that is silent for too long, in the words of WebSocket; ev
   assert.ok(lastAt - startedAt > 300)
   assert.deepEqual(await upstream.until('a close', () => upstream.codes.length === 1 && upstream.codes), [1001])
   assert.equal((await proxy.line())['closedBy'], 'idle')
-})
+}))
 
 test('cuts a silent tunnel whose ends do not answer a close', async (t) => {
   const { client, origin, proxy } = await tunnel(t, { websocket: { idleTimeout: 100 } })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { connect } from '../helpers/client.ts'
+import { fairly } from '../helpers/fair.ts'
 import { blackhole, hang, origin, refusedPort } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 import { handshake, webSocket, webSocketOrigin } from '../helpers/websocket.ts'
@@ -48,7 +49,7 @@ const failures: [what: string, error: string, status: number, upstream: (t: Para
 ]
 
 for (const [what, error, status, upstreamOf] of failures) {
-  test(`answers a handshake whose upstream ${what} with ${status} ${error}`, async (t) => {
+  test(`answers a handshake whose upstream ${what} with ${status} ${error}`, (t) => fairly(60, async () => {
     const url = await upstreamOf(t)
     const proxy = await start(t, { upstream: { endpoints: [url], pool: { connectTimeout: 200 } }, websocket: true, timeouts: { head: 200 } })
     const client = await connect(t, proxy.port)
@@ -60,7 +61,7 @@ for (const [what, error, status, upstreamOf] of failures) {
     assert.equal((await proxy.line())['error'], error)
     await client.closed
     assert.equal(proxy.app.proxy.snapshot!.upstreams.get(url)!.state.endpoints[0]!.active, 0)
-  })
+  }))
 }
 
 test('a tunnel takes no connection from the pool', async (t) => {

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { connect, createServer as createRawServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { Bell, later, type Falsy } from './until.ts'
+import { Bell, later, onceRead, type Falsy } from './until.ts'
 import { Reader, Wire } from './wire.ts'
 
 /** What to do with one request; `n` counts the requests of this origin from 1. */
@@ -304,9 +304,6 @@ export function counted (step: Step): Step {
   return Object.assign<Step, Pick<Step, 'body'>>((...args) => step(...args), { body: 'count' })
 }
 
-// ms; reading what is already in the socket takes one turn of an event loop.
-const beforeReset = 20
-
 /**
  * Announces `total` bytes (null: chunked), sends the first `sent` and closes the connection: with FIN, or with RST when
  * `how` is 'reset'.
@@ -314,7 +311,7 @@ const beforeReset = 20
 export function cutBody (total: number | null, sent: number, how: 'close' | 'reset' = 'close'): Step {
   return (req, res) => afterRequest(req, () => {
     // The pause lets the other side read first: to libuv, data and an RST in one go look like an orderly end.
-    const cut = () => how === 'reset' ? later(() => resetSocket(req.socket), beforeReset) : req.socket.destroy()
+    const cut = () => how === 'reset' ? onceRead(() => resetSocket(req.socket)) : req.socket.destroy()
     res.writeHead(200, total === null ? {} : { 'content-length': total })
     res.flushHeaders()
     // Once the kernel has the bytes: destroying earlier would cut what was to be sent.

@@ -7,8 +7,19 @@ export function later (fn: () => void, delay: number): () => void {
   return () => clearTimeout(timer)
 }
 
-// ms; loopback answers within a few, so only what never comes takes this long, even on a loaded two-core machine.
-export const patience = 5000
+// ms; for a reader in another process.
+const reading = 20
+
+/**
+ * Calls `fn` when the other side has had the time to read what was just written: what is cut off together with its last bytes is not
+ * always told from what never came. Not a timer alone, since one that is late runs before anybody reads.
+ */
+export function onceRead (fn: () => void): () => void {
+  return later(() => { setImmediate(() => { setImmediate(fn) }) }, reading)
+}
+
+// ms; loopback answers within a few, so only what never comes takes this long, even on one core that others use too.
+export const patience = 20_000
 
 export type Falsy = false | null | undefined | 0 | ''
 
@@ -54,5 +65,16 @@ export class Bell {
     // A test that failed meanwhile awaits this no more; its own error must stay the one that is reported.
     wait.catch(() => {})
     return wait
+  }
+}
+
+/** For what rings no bell: looks again and again, and resolves with the first truthy answer. Rejects as a bell does. */
+export async function eventually<T> (what: string | (() => string), look: () => T | Falsy | Promise<T | Falsy>): Promise<T> {
+  const deadline = performance.now() + patience
+  for (;;) {
+    const seen = await look()
+    if (seen) return seen
+    if (performance.now() > deadline) throw new Error(`waited ${patience} ms for ${typeof what === 'string' ? what : what()}`)
+    await new Promise<void>((resolve) => { later(resolve, 2) })
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect } from '../helpers/client.ts'
+import { fairly } from '../helpers/fair.ts'
 import { answer, hang, origin, rawOrigin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import { handshake, webSocket, webSocketOrigin } from '../helpers/websocket.ts'
@@ -38,7 +39,7 @@ test('CVE-2026-130647 GHSA-6fhg-8r33-fcww (http-proxy 11.6.10): a pipelined upgr
   await webSocket(t, `${app.url}/ws`)
 })
 
-test('CVE-2026-129500 GHSA-q659-79j2-32h5 (http-proxy 11.6.10): a client that resets at any moment of its upgrade does not stop the process', async (t) => {
+test('CVE-2026-129500 GHSA-q659-79j2-32h5 (http-proxy 11.6.10): a client that resets at any moment of its upgrade does not stop the process', (t) => fairly(60, async () => {
   const silent = await origin(t, hang())
   const upstream = await webSocketOrigin(t)
   const app = await start(t, {
@@ -61,7 +62,7 @@ test('CVE-2026-129500 GHSA-q659-79j2-32h5 (http-proxy 11.6.10): a client that re
   }
   await webSocket(t, `${app.url}/ws`)
   await silent.idle()
-})
+}))
 
 test('CVE-2026-129502 GHSA-29w6-p7r8-xmf9 (http-proxy 11.6.10): a fragment in the target of an upgrade is refused, and throws nowhere', async (t) => {
   const upstream = await webSocketOrigin(t)
