@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Scrape } from '../helpers/metrics.ts'
-import { answer, origin, slowHead, type Origin } from '../helpers/origin.ts'
+import { answer, gated, origin, type Origin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
+import { later } from '../helpers/until.ts'
 
 async function until (proxy: Started, what: string, look: (scrape: Scrape) => boolean): Promise<Scrape> {
   const deadline = performance.now() + 5000
@@ -48,18 +49,24 @@ test('an ejection is counted with its reason, and its endpoint is not up', async
 })
 
 test('who waits for a turn is pending, and its wait is in the queue', async (t) => {
-  const upstream = await origin(t, slowHead(100))
+  // However long it takes to see the one that waits: it waits for the other, which is held until then.
+  const gate = gated()
+  const upstream = await origin(t, gate.step)
   const proxy = await start(t, {
     upstreams: { a: { endpoints: [upstream.url], limits: { active: 1 } } },
     routes: [{ url: '/', upstream: 'a' }]
   })
   const both = Promise.all([proxy.get('/'), proxy.get('/')])
   const waiting = await until(proxy, 'one that waits', (scrape) => scrape.sum('sluice_upstream_pending_requests') === 1)
+  const seenAt = performance.now()
   // One of one that may be active.
   assert.ok(waiting.sum('sluice_upstream_pool_saturation_ratio') >= 1)
+  await new Promise(resolve => { later(() => resolve(null), 50) })
+  const waited = (performance.now() - seenAt) / 1000
+  gate.release()
   await both
 
   const scrape = await until(proxy, 'both over', (scrape) => scrape.sum('sluice_requests_total') === 2)
-  assert.ok(scrape.sum('sluice_upstream_queue_duration_seconds_sum') >= 0.05)
+  assert.ok(scrape.sum('sluice_upstream_queue_duration_seconds_sum') >= waited)
   assert.equal(scrape.sum('sluice_upstream_queue_duration_seconds_count'), 2)
 })

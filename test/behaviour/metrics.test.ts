@@ -79,14 +79,16 @@ test('the stages of an attempt are measured each by itself', async (t) => {
   const sum = (name: string): number => scrape.value(`sluice_upstream_${name}_duration_seconds_sum{upstream="a"}`)!
 
   assert.equal(scrape.value('sluice_upstream_connect_duration_seconds_count{upstream="a"}'), 1)
-  assert.ok(sum('connect') < 0.05, `connect ${sum('connect')}`)
   assert.ok(sum('header') >= 0.11, `header ${sum('header')}`)
   // The second had to wait for the first.
   assert.ok(sum('queue') >= 0.05, `queue ${sum('queue')}`)
   assert.equal(scrape.value('sluice_upstream_request_duration_seconds_count{upstream="a",code_class="2xx"}'), 2)
   const overhead = scrape.value('sluice_overhead_duration_seconds_sum{route="/"}')!
   const total = scrape.value('sluice_request_duration_seconds_sum{route="/",upstream="a",variant="stable",code_class="2xx"}')!
-  assert.ok(overhead < total - 0.15, `overhead ${overhead} of ${total}`)
+  const attempts = scrape.value('sluice_upstream_request_duration_seconds_sum{upstream="a",code_class="2xx"}')!
+  // No time counts twice, but for what is rounded: what the second waited for, in a line of ours, was before its attempt.
+  assert.ok(sum('connect') + sum('header') <= attempts + 0.001, `connect ${sum('connect')}, header ${sum('header')} of ${attempts}`)
+  assert.ok(overhead + attempts <= total - 0.05 + 0.001, `overhead ${overhead}, attempts ${attempts} of ${total}`)
 })
 
 test('an exchange is slow above the route\'s own threshold', async (t) => {

@@ -1,47 +1,69 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { fairly } from '../helpers/fair.ts'
+import type { SlowExchange } from '../../types/index.ts'
 import { answer, drip, origin, slowHead, type Step } from '../helpers/origin.ts'
 import { isAccessLine, start } from '../helpers/proxy.ts'
 import { eventually, later } from '../helpers/until.ts'
 
-/** ms. The seeded spike is one of 20 ms; on a machine that is busy with other tests those are no spike. */
-const PAUSE = 200
+const second = 1000
+const pauseLength = 20
 
-/** An upstream that pauses once in each second, 100 ms into it; `held` has the paths that it held. */
-function pausing (held: Set<string>): Step {
+/** An upstream that answers at once, but stands still for 20 ms once a second; `held` says how long it held which path. */
+function pausing (held: Map<string, number>): Step {
   let begin = -1
   return (request, response, n) => {
-    if (begin === -1) begin = performance.now()
-    const into = (performance.now() - begin) % 1000
-    const rest = 100 + PAUSE - into
+    const arrivedAt = performance.now()
+    if (begin === -1) begin = arrivedAt
+    const into = (arrivedAt - begin) % second
+    const rest = 100 + pauseLength - into
     if (into < 100 || rest <= 0) return answer(200, 'ok')(request, response, n)
-    held.add(request.url!)
-    later(() => { answer(200, 'ok')(request, response, n) }, rest)
+    later(() => {
+      held.set(request.url!, performance.now() - arrivedAt)
+      answer(200, 'ok')(request, response, n)
+    }, rest)
   }
 }
 
-test('a pause of the upstream, once a second, has a name: the first byte', (t) => fairly(80, async () => {
-  const held = new Set<string>()
+/** What took so long has to be told from the rest, and the rest adds up; a busy machine may make any of it longer. */
+function hold ({ stages, stage, total }: SlowExchange): void {
+  assert.equal(stages[stage], Math.max(...Object.values(stages)))
+  const sum = Object.values(stages).reduce((sum: number, part: number) => sum + part)
+  assert.ok(Math.abs(sum - total) < 0.001, `${sum} of ${total}`)
+}
+
+test('a pause of the upstream of 20 ms, once a second, has a name: the first byte', async (t) => {
+  const held = new Map<string, number>()
   const upstream = await origin(t, answer(200), pausing(held))
   const app = await start(t, { upstream: upstream.url })
-
   await app.get('/first')
-  await Promise.all(Array.from({ length: 4 }, async (_, lane) => {
-    for (let n = 0; n < 5 || held.size < 4; n++) {
+
+  // Until the ring has one of which the pause is the most: on a machine that is busy with something else, 20 ms are soon the least.
+  let isOver = false
+  const lanes = Array.from({ length: 4 }, async (_, lane) => {
+    for (let n = 0; !isOver; n++) {
       await app.get(`/${lane}/${n}`)
       await new Promise((resolve) => { later(() => { resolve(null) }, 3) })
     }
-  }))
-  for (let lines = 0; lines < 21; lines++) await app.line(isAccessLine)
-  const found = app.app.proxy.slowest().filter(({ path }) => held.has(path))
+  })
+  const deadline = performance.now() + 60_000
+  let found: SlowExchange | undefined
+  while (found === undefined && performance.now() < deadline) {
+    await new Promise((resolve) => { later(() => { resolve(null) }, 100) })
+    for (const exchange of app.app.proxy.slowest({ count: Infinity })) {
+      const heldFor = held.get(exchange.path)
+      if (heldFor === undefined) continue
+      hold(exchange)
+      assert.ok(exchange.stages.firstByte >= heldFor, `${heldFor} ms, ${JSON.stringify(exchange)}`)
+      if (heldFor > exchange.total / 2 && exchange.pause === null) found = exchange
+    }
+  }
+  isOver = true
+  await Promise.all(lanes)
 
-  assert.ok(found.length > 0, JSON.stringify(app.app.proxy.slowest()))
-  const [slowest] = found
-  assert.equal(slowest!.stage, 'firstByte', JSON.stringify(slowest))
-  const sum = Object.values(slowest!.stages).reduce((sum: number, part: number) => sum + part)
-  assert.ok(Math.abs(sum - slowest!.total) < 0.001, `${sum} of ${slowest!.total}`)
-}))
+  assert.equal(found?.stage, 'firstByte', JSON.stringify(app.app.proxy.slowest()))
+  assert.deepEqual([found.route, found.endpoint, found.status], ['/*', upstream.url, 200])
+})
 
 test('each stage is told from the others', (t) => fairly(80, async () => {
   const upstream = await origin(t, answer(200))

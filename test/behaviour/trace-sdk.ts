@@ -1,5 +1,5 @@
 import { after, beforeEach } from 'node:test'
-import { context, propagation, trace, type TextMapPropagator, type Tracer } from '@opentelemetry/api'
+import { context, propagation, SpanKind, trace, type TextMapPropagator, type Tracer } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core'
 import { BasicTracerProvider, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace-base'
@@ -30,6 +30,13 @@ export class Spans implements SpanProcessor {
   async until (count: number): Promise<ReadableSpan[]> {
     await this.#bell.until(() => `${count} spans, got ${this.ours.length} of ${this.started}`, () => this.ours.length >= count)
     return this.ours
+  }
+
+  /** Those of the app's own instrumentation, once `count` have ended: a server's ends behind its response, not before the client has that. */
+  async servers (count: number): Promise<ReadableSpan[]> {
+    const seen = (): ReadableSpan[] => this.ended.filter(({ kind }) => kind === SpanKind.SERVER)
+    await this.#bell.until(() => `${count} spans of the server, got ${seen().length}`, () => seen().length >= count)
+    return seen()
   }
 
   forget (): void {

@@ -352,6 +352,21 @@ export function slowHead (ms: number, then: Step = answer(200, 'ok')): Step {
   return slow
 }
 
+/** Holds every request until `release`, then does as `then`: those that are held, in their order, and all that come later. */
+export function gated (then: Step = answer(200, 'ok')): { step: Step, release: () => void } {
+  let held: (() => void)[] | null = []
+  return {
+    step (req, res, n) {
+      if (held === null) then(req, res, n)
+      else held.push(() => then(req, res, n))
+    },
+    release () {
+      for (const go of held ?? []) go()
+      held = null
+    }
+  }
+}
+
 export type OnSocket = (socket: Socket, index: number) => void | Promise<void>
 
 export class RawOrigin extends Listening {
