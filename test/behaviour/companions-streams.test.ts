@@ -20,7 +20,8 @@ test('compress: what the upstream sent plain is compressed for clients that take
       setImmediate(() => res.end(text.slice(10)))
     }
   })
-  const proxy = await start(t, { upstream: upstream.url }, { before: async (app) => { await app.register(compress) } })
+  // What it does at once, with a length, and what as a stream would else depend on how many cores there are.
+  const proxy = await start(t, { upstream: upstream.url }, { before: async (app) => { await app.register(compress, { syncThreshold: 0 }) } })
 
   for (const path of ['/whole', '/pieces']) {
     const gzipped = await proxy.get(path, { 'accept-encoding': 'gzip' })
@@ -69,7 +70,8 @@ test('compress: a body that breaks off is not made a whole one', async (t) => {
 
   const response = await proxy.get('/x', { 'accept-encoding': 'gzip' })
 
-  assert.equal(response.aborted, true)
+  // Where it broke before the head was out, the answer is another.
+  assert.ok(response.status === 200 ? response.aborted : response.status === 502, `${response.status} ${response.bytes.length}`)
 })
 
 test('circuit-breaker: a failing upstream opens it, and it closes again; a client that leaves does not leave it half open for ever', (t) => fairly(20, async () => {
