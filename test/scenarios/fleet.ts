@@ -1,5 +1,5 @@
-import { createServer, type AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
+import { ownPort } from '../helpers/ports.ts'
 import { launch, type Program } from '../helpers/program.ts'
 
 /** One upstream process, which may be another at another time, always on the same port. */
@@ -38,18 +38,10 @@ export class Member {
   }
 }
 
-async function freePort (): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 /** Upstream processes that answer with these statuses; 0 is one that is not there. */
 export async function fleet (t: TestContext, statuses: readonly number[]): Promise<Member[]> {
   return Promise.all(statuses.map(async (status) => {
-    const member = new Member(t, await freePort(), 'upstream.js', [String(status)])
+    const member = new Member(t, await ownPort(), 'upstream.js', [String(status)])
     if (status !== 0) await member.start()
     return member
   }))
@@ -57,7 +49,7 @@ export async function fleet (t: TestContext, statuses: readonly number[]): Promi
 
 /** One process of another program of this folder. */
 export async function lone (t: TestContext, file: string, ...args: string[]): Promise<Member> {
-  const member = new Member(t, await freePort(), file, args)
+  const member = new Member(t, await ownPort(), file, args)
   await member.start()
   return member
 }
