@@ -20,15 +20,30 @@ export interface Answer {
 export class Load {
   readonly answers: Answer[] = []
   readonly #url: string
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 512 })
-  readonly #startedAt = performance.now()
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 2048 })
   readonly #open = new Set<Promise<void>>()
   readonly #timer: NodeJS.Timeout
+  readonly #patience: number
+  #rate: number
+  /** When it had this rate, and what had been sent by then. */
+  #since = performance.now()
+  #before = 0
   #sent = 0
 
-  constructor (url: string) {
+  /** @param patience ms after which a client leaves, to whom nothing was answered then */
+  constructor (url: string, perSecond: number = rate, patience: number = 0) {
     this.#url = url
+    this.#rate = perSecond
+    this.#patience = patience
     this.#timer = setInterval(() => { this.#tick() }, 5)
+  }
+
+  /** @returns since when, on the clock of `performance.now()` */
+  change (perSecond: number): number {
+    this.#rate = perSecond
+    this.#before = this.#sent
+    this.#since = performance.now()
+    return this.#since
   }
 
   /** Since the load began. */
@@ -52,7 +67,7 @@ export class Load {
   }
 
   #tick (): void {
-    const due = Math.floor((performance.now() - this.#startedAt) / 1000 * rate)
+    const due = this.#before + Math.floor((performance.now() - this.#since) / 1000 * this.#rate)
     while (this.#sent < due) {
       this.#sent++
       const exchange = this.#get().finally(() => this.#open.delete(exchange))
@@ -61,15 +76,17 @@ export class Load {
   }
 
   async #get (): Promise<void> {
-    this.answers.push(await ask(this.#url, this.#agent))
+    this.answers.push(await ask(this.#url, this.#agent, 'GET', '', this.#patience))
   }
 }
 
 /** One request; every outcome is an answer. */
-export function ask (url: string, agent?: Agent, method = 'GET', body = ''): Promise<Answer> {
+export function ask (url: string, agent?: Agent, method = 'GET', body = '', patience = 0): Promise<Answer> {
   const startedAt = performance.now()
   return new Promise((resolve) => {
+    const timer = patience === 0 ? undefined : setTimeout(() => { call.destroy() }, patience)
     const end = (status: number, from: string): void => {
+      clearTimeout(timer)
       resolve({ startedAt, took: performance.now() - startedAt, status, from })
     }
     const call = request(url, { agent, method }, (response) => {
