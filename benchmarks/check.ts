@@ -1,7 +1,9 @@
-import { Agent, request as send } from 'node:http'
+import { Agent, request as sendPlain } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { Agent as SecureAgent, request as sendSecure } from 'node:https'
 import { countOf, large, medium, small } from './answers.ts'
-import type { Scenario } from './scenario.ts'
+import { answerTo, plain, type Scenario } from './scenario.ts'
+import type { Addressee } from './wrk.ts'
 
 const answerTimeout = 10_000
 
@@ -20,20 +22,32 @@ interface Answer {
 type Ask = (path: string, question?: Question) => Promise<Answer>
 
 /** What is wrong with the answer on the scenario's own path, or null. */
-export async function checkScenario (scenario: Scenario, port: number): Promise<string | null> {
-  const { method, path, upload, answer } = scenario
-  return await withConnection(port, async function right (ask) {
+export async function checkScenario (scenario: Scenario, { name, origin }: Addressee): Promise<string | null> {
+  const { method, path, upload, feature } = scenario
+  return await withConnection(origin, async function right (ask) {
     const body = upload === 0 ? {} : { body: Buffer.alloc(upload, 'x'), headers: { 'content-length': String(upload) } }
     // Twice: the second one travels over connections that are kept alive.
-    for (let i = 0; i < 2; i++) expectAnswer(await ask(path, { method, ...body }), 200, answer)
+    for (let i = 0; i < 2; i++) expectAnswer(await ask(path, { method, ...body }), 200, answerTo(scenario, name))
+
+    // What the scenario is about has to be seen to happen.
+    if (plain.includes(name)) return
+    if (feature === 'canary') {
+      expectAnswer(await ask('/where'), 200, Buffer.from('127.0.0.1'))
+      expectAnswer(await ask('/where', { headers: { 'x-canary': 'true' } }), 200, Buffer.from('127.0.0.2'))
+    }
+    if (feature === 'endpoints') {
+      const seen = new Set<string>()
+      for (let i = 0; i < 200; i++) seen.add((await ask('/where')).body.toString())
+      if (seen.size !== 8) throw new Error(`asked ${seen.size} of eight endpoints: ${[...seen].join(' ')}`)
+    }
   })
 }
 
 /** What is wrong with everything else that a proxy has to get right. Upstream has to be the scripted origin. */
-export async function checkManners (port: number): Promise<string[]> {
+export async function checkManners (origin: string): Promise<string[]> {
   const faults = []
   for (const [manner, holds] of Object.entries(manners)) {
-    const fault = await withConnection(port, async function polite (ask) {
+    const fault = await withConnection(origin, async function polite (ask) {
       await holds(ask)
       // Whatever was asked before, the connection still works.
       expectAnswer(await ask('/small'), 200, small)
@@ -101,11 +115,11 @@ function expectHeader (answer: Answer, name: string, value: string): void {
   if (actual !== value) throw new Error(`${name} is ${String(actual)} instead of ${value}`)
 }
 
-async function withConnection (port: number, asked: (ask: Ask) => Promise<void>): Promise<string | null> {
+async function withConnection (origin: string, asked: (ask: Ask) => Promise<void>): Promise<string | null> {
   // One connection for all, so that an answer which is longer or shorter than it says spoils the next one.
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const agent = origin.startsWith('https:') ? new SecureAgent({ keepAlive: true, maxSockets: 1 }) : new Agent({ keepAlive: true, maxSockets: 1 })
   try {
-    await asked((path, question = {}) => ask(agent, port, path, question))
+    await asked((path, question = {}) => ask(agent, origin, path, question))
     return null
   } catch (error) {
     return (error as Error).message
@@ -114,9 +128,11 @@ async function withConnection (port: number, asked: (ask: Ask) => Promise<void>)
   }
 }
 
-async function ask (agent: Agent, port: number, path: string, { method = 'GET', headers = {}, body }: Question): Promise<Answer> {
+async function ask (agent: Agent, origin: string, path: string, { method = 'GET', headers = {}, body }: Question): Promise<Answer> {
   return await new Promise((resolve, reject) => {
-    const request = send({ agent, host: '127.0.0.1', port, path, method, headers })
+    const send = agent instanceof SecureAgent ? sendSecure : sendPlain
+    // Whose certificate it is is of no interest here.
+    const request = send(`${origin}${path}`, { agent, method, headers, rejectUnauthorized: false })
     const timer = setTimeout(() => request.destroy(new Error(`no answer within ${answerTimeout / 1000} s`)), answerTimeout)
     const failed = (error: Error): void => { clearTimeout(timer); reject(error) }
 

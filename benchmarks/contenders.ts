@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { launch } from './launch.ts'
 import type { Launched } from './launch.ts'
 import { program } from './programs.ts'
+import type { Feature, Scenario } from './scenario.ts'
 
 export interface Contender {
   /** Also the name of its file in contenders/. */
@@ -17,7 +18,8 @@ export interface Contender {
 
 /** In the order they are run and printed. */
 export const contenders: readonly Contender[] = [
-  node('ours', 'canary rule, trace context, X-Forwarded-*, Via, access log to /dev/null', true),
+  node('ours', 'canary rule, trace context, X-Forwarded-*, Via, access log to /dev/null, metrics, outlier detection, circuit breaker, limits, retries with their budget', true),
+  node('ours-plain', 'as ours in small-get, whatever the scenario is about', true),
   node('fastify-http-proxy', 'log off'),
   node('bare-reply-from', 'log off'),
   node('httpxy', 'nothing'),
@@ -45,8 +47,13 @@ export function absence (contender: Contender): string | null {
   return null
 }
 
-export async function startContender (contender: Contender, upstream: string): Promise<Launched> {
-  return await launch(fileOf(contender), { on: 'proxy', upstream })
+export async function startContender (contender: Contender, upstream: string, feature: Feature = 'none'): Promise<Launched> {
+  return await launch(fileOf(contender), { on: 'proxy', upstream, env: { FEATURE: feature } })
+}
+
+/** Where a scenario is about a feature `ours-plain` takes part; where it is not it would be `ours` once more. */
+export function takesPart ({ name }: Contender, scenario: Scenario): boolean {
+  return scenario.contenders === null ? name !== 'ours-plain' : scenario.contenders.includes(name)
 }
 
 function fileOf ({ name }: Contender): string {

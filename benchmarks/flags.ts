@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { contenders } from './contenders.ts'
+import { contenders, takesPart } from './contenders.ts'
 import type { Contender } from './contenders.ts'
 import { scenarios } from './scenarios/index.ts'
 import type { Scenario } from './scenario.ts'
@@ -9,14 +9,24 @@ export interface Plan {
   readonly seconds: number
   readonly contenders: readonly Contender[]
   readonly scenarios: readonly Scenario[]
+  /** Whether scenarios are left out that the published figures have of this same commit. */
+  readonly resume: boolean
+  /** Whether tables, charts and figures in the repository are replaced. */
+  readonly publish: boolean
 }
+
+/** Enough for V8 to have optimized what it will. */
+const warmUpSeconds = 2
 
 export const usage: string = `npm run bench -- [flags]
 
   --rounds N         interleaved rounds (5)
-  --duration N       seconds of one run (4)
+  --duration N       seconds of one run (3)
+  --minutes N        in place of --duration: as many seconds as fit, and one at least
   --only A,B         contenders: ${contenders.map(({ name }) => name).join(' ')}
   --scenario A,B     scenarios: ${scenarios.map(({ name }) => name).join(' ')}
+  --publish          writes what is measured into docs/performance.md, docs/performance/*.svg and benchmarks/published.json
+  --resume           leaves out what benchmarks/published.json has of this commit; goes with --publish
   --smoke            one round of one second of a few of them: shows that the benchmarks work, not who is fast
 `
 
@@ -34,19 +44,40 @@ export function planOf (args: readonly string[]): Plan {
     options: {
       rounds: { type: 'string' },
       duration: { type: 'string' },
+      minutes: { type: 'string' },
       only: { type: 'string' },
       scenario: { type: 'string' },
+      publish: { type: 'boolean', default: false },
+      resume: { type: 'boolean', default: false },
       smoke: { type: 'boolean', default: false }
     }
   })
-  const flags = { rounds: '5', duration: '4', ...(values.smoke && smoke), ...values }
+  const flags = { rounds: '5', duration: '3', ...(values.smoke && smoke), ...values }
 
-  return {
+  const plan: Plan = {
     rounds: count('rounds', flags.rounds),
     seconds: count('duration', flags.duration),
     contenders: chosen('only', flags.only, contenders),
-    scenarios: chosen('scenario', flags.scenario, scenarios)
+    scenarios: chosen('scenario', flags.scenario, scenarios),
+    resume: flags.resume,
+    publish: flags.publish
   }
+  if (flags.minutes === undefined) return plan
+
+  const most = count('minutes', flags.minutes)
+  let seconds = 10
+  while (seconds > 1 && minutesOf({ ...plan, seconds }) > most) seconds--
+  return { ...plan, seconds }
+}
+
+export function warmUp ({ seconds }: Plan): number {
+  return Math.min(warmUpSeconds, seconds)
+}
+
+/** How long a plan takes: rounds, warm-up, the last look at every answer, and starting and checking. */
+export function minutesOf (plan: Plan): number {
+  const each = plan.rounds * plan.seconds + warmUp(plan) + 2.5
+  return plan.scenarios.reduce((sum, scenario) => sum + (plan.contenders.filter((contender) => takesPart(contender, scenario)).length + 1) * each, 0) / 60
 }
 
 function count (flag: string, value: string): number {

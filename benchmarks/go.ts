@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { folder } from './folder.ts'
+import { feature, secureName, secureUpstream, tlsFiles } from './contract.ts'
 import { folderFor, installed, runProgram } from './external.ts'
 
 /** Compiles and runs contenders/go-httputil/main.go, on one core like everybody else. */
@@ -16,5 +17,6 @@ export function runGo (contender: string, env: Readonly<Record<string, string>> 
     env: { ...process.env, GO111MODULE: 'off', GOTOOLCHAIN: 'local', GOFLAGS: '', GOTMPDIR: scratch }
   })
 
-  runProgram(binary, [], { ...env, GOMAXPROCS: '1' })
+  const secure = feature === 'tls' ? { UPSTREAM: secureUpstream, TLS_CERT: tlsFiles.cert, TLS_KEY: tlsFiles.key, TLS_CA: tlsFiles.ca, TLS_NAME: secureName } : {}
+  runProgram(binary, [], { ...env, ...secure, GOMAXPROCS: '1' })
 }

@@ -85,17 +85,19 @@ export interface LaunchOptions {
   /** Whose cores it runs on. */
   readonly on: 'proxy' | 'rest'
   readonly upstream: string
+  /** See contract.ts. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts a program that keeps the contract of contract.ts, and waits until it accepts connections. */
-export async function launch (path: string, { on, upstream }: LaunchOptions): Promise<Launched> {
+export async function launch (path: string, { on, upstream, env = {} }: LaunchOptions): Promise<Launched> {
   const port = await freePort()
   const [command, ...args] = pinned(on, [process.execPath, path])
   const child = spawn(command!, args, {
     // A group of its own, so that it can be killed with its children; a Ctrl-C then reaches us alone.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, NODE_ENV: 'production', PORT: String(port), UPSTREAM: upstream, SCRATCH: scratch }
+    env: { ...process.env, NODE_ENV: 'production', PORT: String(port), UPSTREAM: upstream, SCRATCH: scratch, ...env }
   })
 
   const launched = new Launched(child, port)
@@ -122,9 +124,9 @@ async function freePort (): Promise<number> {
   return port
 }
 
-async function accepts (port: number): Promise<boolean> {
+export async function accepts (port: number, host = '127.0.0.1'): Promise<boolean> {
   return await new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
+    const socket = connect(port, host)
     socket.once('connect', () => { socket.destroy(); resolve(true) })
     socket.once('error', () => resolve(false))
   })

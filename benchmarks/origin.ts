@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { launch } from './launch.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { accepts, launch } from './launch.ts'
 import type { Launched } from './launch.ts'
 import { program } from './programs.ts'
 
@@ -21,5 +22,20 @@ export async function startOrigins (): Promise<Origins> {
 
 async function start (name: string): Promise<Launched> {
   // They share the contract of the contenders, but have nobody behind them.
-  return await launch(join(import.meta.dirname, 'origins', `${name}.js`), { on: 'rest', upstream: 'none' })
+  const path = join(import.meta.dirname, 'origins', `${name}.js`)
+  for (let attempt = 1; ; attempt++) {
+    const launched = await launch(path, { on: 'rest', upstream: 'none' })
+    // The port was free on one of its nine addresses; on another one somebody else may have it.
+    if (await listensEverywhere(launched)) return launched
+    await launched.stop()
+    if (attempt === 3) throw new Error(`the origin does not listen on all addresses: ${launched.output}`)
+  }
+}
+
+async function listensEverywhere (launched: Launched): Promise<boolean> {
+  for (let tries = 0; tries < 40 && !launched.hasEnded; tries++) {
+    if (await accepts(launched.port, '127.0.0.8') && await accepts(launched.port, '127.0.0.9')) return true
+    await sleep(100)
+  }
+  return false
 }

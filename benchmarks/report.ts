@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { contenders } from './contenders.ts'
+import { judge } from './goals.ts'
 import { direct } from './results.ts'
 import type { Results, Run } from './results.ts'
 import type { Scenario } from './scenario.ts'
@@ -22,10 +23,7 @@ export function report (results: Results): string {
   if (!settings.pinned) parts.push('**Nothing was pinned: proxy, load and origin shared all cores.**')
   if (settings.rounds < 5) parts.push(`**${settings.rounds} of at least 5 rounds: shows that it runs, not who is fast.**`)
 
-  for (const scenario of scenarios) {
-    const runs = results.runs.filter((run) => run.scenario === scenario.name)
-    if (runs.length > 0) parts.push(...sectionOf(scenario, runs, results))
-  }
+  for (const scenario of scenarios) parts.push(...sectionOf(scenario, results))
 
   const absent = results.entrants.filter(({ absence }) => absence !== null)
   if (absent.length > 0) parts.push(list('Did not take part:', absent.map(({ name, absence }) => `${name}: ${absence}`)))
@@ -37,22 +35,13 @@ export function report (results: Results): string {
   return parts.join('\n\n') + '\n'
 }
 
-function sectionOf (scenario: Scenario, runs: readonly Run[], results: Results): string[] {
-  const { name: scenarioName, what, goals } = scenario
-  const exclusions = results.exclusions.filter(({ scenario }) => scenario === scenarioName)
-  const refused = exclusions.map(({ contender, reason }) => `${contender}: ${reason}`)
-  const summaries: Summary[] = []
+/** Heading, table, and what there is to say of it; nothing where it was not run. */
+export function sectionOf (scenario: Scenario, results: Results, chart: string | null = null): string[] {
+  const { name, what, goals } = scenario
+  const runs = results.runs.filter((run) => run.scenario === name)
+  if (runs.length === 0) return []
 
-  for (const name of [...contenders.map(({ name }) => name), direct]) {
-    if (exclusions.some(({ contender }) => contender === name)) continue
-    const own = runs.filter(({ contender }) => contender === name)
-    const faulty = own.filter(({ fault }) => fault !== null)
-
-    // One wrong answer and the whole contender has no number here: a fast error is no performance.
-    if (faulty.length > 0) refused.push(`${name}: void, ${faulty.map(({ round, fault }) => `round ${round}: ${fault}`).join('; ')}`)
-    else if (own.length > 0) summaries.push(summaryOf(name, own))
-  }
-
+  const { summaries, refused } = summarize(scenario, results)
   const byName = new Map(summaries.map((summary) => [summary.name, summary]))
   const rows = summaries.map((summary) => [
     summary.name,
@@ -65,25 +54,40 @@ function sectionOf (scenario: Scenario, runs: readonly Run[], results: Results):
     summary.busy === null ? '' : percent(summary.busy, 1)
   ])
 
-  const section = [`### ${scenarioName}: ${what}`, table([
+  const section = [`### ${name}: ${what}`]
+  if (chart !== null) section.push(chart)
+  section.push(table([
     ['proxy', 'CPU per request', '÷ http-proxy', '÷ floor', 'requests/s', 'of direct', 'p50', 'p99', 'core busy'],
     ...rows
-  ])]
+  ]))
   const foreign = Math.max(...runs.map((run) => run.cpu === null ? 0 : run.foreign ?? 0))
   if (foreign > foreignLimit) section.push(`**Other processes took up to ${percent(foreign, 1)} of the proxy's core in a round: repeat it on an idle machine.**`)
   if (refused.length > 0) section.push(list('No number:', refused))
 
-  const ours = byName.get('ours')?.cpu ?? null
-  const verdicts = Object.entries(goals).flatMap(function judge ([against, most]) {
-    const theirs = byName.get(against)?.cpu ?? null
-    if (ours === null || theirs === null) return []
-    return `ours ÷ ${against} is ${(ours / theirs).toFixed(2)}, the goal ${most.toFixed(2)}: ${ours / theirs <= most ? 'met' : 'missed'}`
-  })
+  const verdicts = goals.flatMap((goal) => judge(goal, byName) ?? [])
   if (verdicts.length > 0) section.push(list('Goals:', verdicts))
   return section
 }
 
-interface Summary {
+/** The figures of everybody who has some, and why the others have none. */
+export function summarize ({ name: scenario }: Scenario, results: Results): { summaries: Summary[], refused: string[] } {
+  const exclusions = results.exclusions.filter((exclusion) => exclusion.scenario === scenario)
+  const refused = exclusions.map(({ contender, reason }) => `${contender}: ${reason}`)
+  const summaries: Summary[] = []
+
+  for (const name of [...contenders.map(({ name }) => name), direct]) {
+    if (exclusions.some(({ contender }) => contender === name)) continue
+    const own = results.runs.filter((run) => run.scenario === scenario && run.contender === name)
+    const faulty = own.filter(({ fault }) => fault !== null)
+
+    // One wrong answer and the whole contender has no number here: a fast error is no performance.
+    if (faulty.length > 0) refused.push(`${name}: void, ${faulty.map(({ round, fault }) => `round ${round}: ${fault}`).join('; ')}`)
+    else if (own.length > 0) summaries.push(summaryOf(name, own))
+  }
+  return { summaries, refused }
+}
+
+export interface Summary {
   readonly name: string
   /** Microseconds per request. */
   readonly cpu: number | null
@@ -134,11 +138,11 @@ function percent (part: number, whole: number | undefined): string {
   return whole === undefined ? '' : `${(part / whole * 100).toFixed(1)} %`
 }
 
-function list (head: string, lines: readonly string[]): string {
+export function list (head: string, lines: readonly string[]): string {
   return [head, ...lines.map((line) => `- ${line}`)].join('\n')
 }
 
-function table ([head, ...rows]: readonly (readonly string[])[]): string {
+export function table ([head, ...rows]: readonly (readonly string[])[]): string {
   if (head === undefined) return ''
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
   const line = (cells: readonly string[]): string =>

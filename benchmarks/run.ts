@@ -1,34 +1,30 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkManners, checkScenario } from './check.ts'
-import { absence, startContender } from './contenders.ts'
+import { absence, startContender, takesPart } from './contenders.ts'
 import type { Contender } from './contenders.ts'
 import { cores } from './cores.ts'
 import { cpuOf, cpuOn } from './cpu.ts'
-import { planOf, usage } from './flags.ts'
+import { minutesOf, planOf, usage, warmUp } from './flags.ts'
 import type { Plan } from './flags.ts'
 import { folder } from './folder.ts'
 import type { Launched } from './launch.ts'
 import { startOrigins } from './origin.ts'
 import type { Origins } from './origin.ts'
+import { publish, readPublished } from './publish.ts'
 import { report, time } from './report.ts'
 import { direct } from './results.ts'
 import type { Entrant, Exclusion, Results, Run } from './results.ts'
 import type { Scenario } from './scenario.ts'
 import { machine, versions } from './versions.ts'
-import { hasWrk, wrk } from './wrk.ts'
-
-/** Enough for V8 to have optimized what it will. */
-const warmUpSeconds = 2
+import { hasWrk, wrk, type Addressee } from './wrk.ts'
 
 const entrants: Entrant[] = []
 const runs: Run[] = []
 const exclusions: Exclusion[] = []
 
 /** A proxy that listens, or the origin itself. */
-interface Started {
-  readonly name: string
-  readonly port: number
+interface Started extends Addressee {
   readonly launched: Launched | null
 }
 
@@ -38,32 +34,35 @@ async function main (): Promise<void> {
     console.error('The load comes from wrk, which is not installed: apt-get install wrk')
     process.exit(2)
   }
+  if (plan.scenarios.length === 0) return say('nothing is left to be measured')
 
-  const results = {
-    started: new Date().toISOString(),
-    machine: machine(),
-    versions: versions()
-  }
-  const minutes = plan.scenarios.length * (plan.contenders.length + 1) * (plan.rounds * plan.seconds + warmUp(plan) + 1) / 60
-  say(`${plan.contenders.length} contenders, ${plan.scenarios.length} scenarios, ${plan.rounds} rounds of ${plan.seconds} s: about ${Math.ceil(minutes)} min`)
+  const started = new Date().toISOString()
+  const about = { started, machine: machine(), versions: versions() }
+  say(`${plan.contenders.length} contenders, ${plan.scenarios.length} scenarios, ${plan.rounds} rounds of ${plan.seconds} s: about ${Math.ceil(minutesOf(plan))} min`)
   if (cores === null) say('taskset is missing or there is one core only: nothing is pinned')
 
   const origins = await startOrigins()
   const admitted = await admit(plan.contenders, origins)
-  for (const scenario of plan.scenarios) await measure(scenario, admitted, origins, plan)
-
-  finish({
-    ...results,
-    settings: { rounds: plan.rounds, seconds: plan.seconds, pinned: cores !== null, origin: origins.fastIs },
-    entrants,
-    runs,
-    exclusions
-  })
+  const settings = { rounds: plan.rounds, seconds: plan.seconds, pinned: cores !== null, origin: origins.fastIs }
+  const results: Results = { ...about, settings, entrants, runs, exclusions }
+  const path = join(folder, 'results', `${started.replace(/[:.]/g, '-')}.json`)
+  for (const scenario of plan.scenarios) {
+    await measure(scenario, admitted.filter((contender) => takesPart(contender, scenario)), origins, plan)
+    // What is there stays there, whatever becomes of the rest.
+    keep(path, results)
+    if (plan.publish) publish(results, scenario.name)
+  }
+  finish(results, path)
 }
 
 function readPlan (): Plan {
   try {
-    return planOf(process.argv.slice(2))
+    const plan = planOf(process.argv.slice(2))
+    if (!plan.resume) return plan
+
+    const { scenarios } = readPublished()
+    const commit = versions()['fastify-sluice commit']
+    return { ...plan, scenarios: plan.scenarios.filter(({ name }) => scenarios[name]?.versions['fastify-sluice commit'] !== commit) }
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`)
     process.exit(2)
@@ -80,7 +79,7 @@ async function admit (contenders: readonly Contender[], origins: Origins): Promi
     if (reason === null) {
       try {
         const launched = await startContender(contender, urlOf(origins.scripted))
-        faults = await checkManners(launched.port)
+        faults = await checkManners(urlOf(launched))
         await launched.stop()
       } catch (error) {
         reason = `it does not start: ${(error as Error).message}`
@@ -105,12 +104,15 @@ async function measure (scenario: Scenario, contenders: readonly Contender[], or
     const ready = await prepare(scenario, contender, origin, plan)
     if (ready !== null) started.push(ready)
   }
-  started.push({ name: direct, port: origin.port, launched: null })
+  started.push({ name: direct, origin: scenario.feature === 'tls' ? `https://127.0.0.9:${origin.port}` : urlOf(origin), launched: null })
+
+  if (origin.hasEnded) throw new Error(`the origin ended: ${origin.output}`)
 
   for (let round = 1; round <= plan.rounds; round++) {
-    for (const { name, port, launched } of started) {
+    for (const one of started) {
+      const { name, launched } = one
       const before = cpuNow(launched)
-      const measured = await wrk(scenario, port, plan.seconds, false)
+      const measured = await wrk(scenario, one, plan.seconds, false)
       const after = cpuNow(launched)
 
       const cpu = launched && after.proxy - before.proxy
@@ -123,11 +125,11 @@ async function measure (scenario: Scenario, contenders: readonly Contender[], or
     }
   }
 
-  for (const { name, port, launched } of started) {
+  for (const one of started) {
     // A proxy may go wrong under load in ways that wrk does not count, such as redirects.
-    const { fault } = await wrk(scenario, port, 1, true)
-    if (fault !== null) exclude(scenario, name, fault)
-    await launched?.stop()
+    const { fault } = await wrk(scenario, one, 1, true)
+    if (fault !== null) exclude(scenario, one.name, fault)
+    await one.launched?.stop()
   }
 }
 
@@ -140,18 +142,20 @@ function cpuNow (launched: Launched | null): { proxy: number, core: number } {
 
 /** Starts, checks and warms up a contender. null where it answers wrongly. */
 async function prepare (scenario: Scenario, contender: Contender, origin: Launched, plan: Plan): Promise<Started | null> {
+  const { name } = contender
   let launched: Launched | null = null
   let reason: string | null
   try {
-    launched = await startContender(contender, urlOf(origin))
-    reason = await checkScenario(scenario, launched.port)
-    reason ??= (await wrk(scenario, launched.port, warmUp(plan), true)).fault
+    launched = await startContender(contender, urlOf(origin), scenario.feature)
+    const started = { name, origin: urlOf(launched, scenario.feature === 'tls'), launched }
+    reason = await checkScenario(scenario, started)
+    reason ??= (await wrk(scenario, started, warmUp(plan), true)).fault
+    if (reason === null) return started
   } catch (error) {
     reason = (error as Error).message
   }
-  if (reason === null && launched !== null) return { name: contender.name, port: launched.port, launched }
 
-  exclude(scenario, contender.name, reason ?? '')
+  exclude(scenario, name, reason)
   await launched?.stop()
   return null
 }
@@ -161,27 +165,28 @@ function exclude (scenario: Scenario, contender: string, reason: string): void {
   exclusions.push({ scenario: scenario.name, contender, reason })
 }
 
-function finish (results: Results): void {
-  const path = join(folder, 'results', `${results.started.replace(/[:.]/g, '-')}.json`)
+function keep (path: string, results: Results): void {
   mkdirSync(join(folder, 'results'), { recursive: true })
   writeFileSync(path, JSON.stringify(results, null, 2) + '\n')
+}
 
+function finish (results: Results, path: string): void {
   process.stdout.write(`\n${report(results)}\n`)
   say(`raw results: ${path}`)
 
   // A peer may be wrong; when we are, that is a failure of the run.
-  const isWrong = results.entrants.some(({ name, absence }) => name === 'ours' && absence !== null) ||
-    results.exclusions.some(({ contender }) => contender === 'ours') ||
-    results.runs.some(({ contender, fault }) => contender === 'ours' && fault !== null)
+  const isWrong = results.entrants.some(({ name, absence }) => isOurs(name) && absence !== null) ||
+    results.exclusions.some(({ contender }) => isOurs(contender)) ||
+    results.runs.some(({ contender, fault }) => isOurs(contender) && fault !== null)
   process.exitCode = isWrong ? 1 : 0
 }
 
-function warmUp ({ seconds }: Plan): number {
-  return Math.min(warmUpSeconds, seconds)
+function isOurs (name: string): boolean {
+  return name === 'ours' || name === 'ours-plain'
 }
 
-function urlOf ({ port }: Launched): string {
-  return `http://127.0.0.1:${port}`
+function urlOf ({ port }: Launched, isSecure = false): string {
+  return `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}`
 }
 
 /** Progress goes to stderr, so that stdout is the report alone. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pinned } from './launch.ts'
 import { program } from './programs.ts'
 import { scratch } from './scratch.ts'
-import type { Scenario } from './scenario.ts'
+import { answerTo, type Asked, type Scenario } from './scenario.ts'
 
 export interface Measured {
   readonly requests: number
@@ -19,17 +19,24 @@ export interface Measured {
 
 export const hasWrk: boolean = program('wrk') !== null
 
+/** Where a scenario's load goes, and who is there. */
+export interface Addressee {
+  readonly name: string
+  readonly origin: string
+}
+
 /**
- * Loads `port` with the traffic of a scenario. With `everyAnswer` each status and body is compared: right for a warm-up, too much work
+ * Loads somebody with the traffic of a scenario. With `everyAnswer` each status and body is compared: right for a warm-up, too much work
  * for a measured run, which counts errors and bytes instead.
  */
-export async function wrk (scenario: Scenario, port: number, seconds: number, everyAnswer: boolean): Promise<Measured> {
-  const script = join(scratch, `${scenario.name}${everyAnswer ? '-every-answer' : ''}.lua`)
-  writeFileSync(script, lua(scenario, everyAnswer))
+export async function wrk (scenario: Scenario, { name, origin }: Addressee, seconds: number, everyAnswer: boolean): Promise<Measured> {
+  const answer = answerTo(scenario, name)
+  const script = join(scratch, `${scenario.name}-${name}${everyAnswer ? '-every-answer' : ''}.lua`)
+  writeFileSync(script, lua(scenario, answer, everyAnswer))
 
   const [command, ...args] = pinned('rest', [
     program('wrk')!, '--threads', '1', '--connections', String(scenario.connections), '--duration', `${seconds}s`,
-    '--timeout', '10s', '--script', script, `http://127.0.0.1:${port}${scenario.path}`
+    '--timeout', '10s', '--script', script, `${origin}${scenario.path}`
   ])
   const output = await new Promise<string>((resolve) => {
     const child = execFile(command!, args, { timeout: (seconds + 20) * 1000, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
@@ -50,13 +57,13 @@ export async function wrk (scenario: Scenario, port: number, seconds: number, ev
     p50: result.p50 / 1e3,
     p99: result.p99 / 1e3,
     max: result.max / 1e3,
-    fault: faultOf(scenario, result)
+    fault: faultOf(scenario, answer, result)
   }
 }
 
 type ResultField = 'requests' | 'duration' | 'bytes' | 'p50' | 'p99' | 'max' | 'connect' | 'read' | 'write' | 'status' | 'timeout' | 'wrong'
 
-function faultOf (scenario: Scenario, result: Record<ResultField, number>): string | null {
+function faultOf (scenario: Scenario, answer: Buffer, result: Record<ResultField, number>): string | null {
   const faults = (['connect', 'read', 'write', 'timeout'] as const)
     .filter((kind) => result[kind] > 0)
     .map((kind) => `${result[kind]} ${kind} errors`)
@@ -67,9 +74,9 @@ function faultOf (scenario: Scenario, result: Record<ResultField, number>): stri
   // wrk takes a redirect, an empty 204 or a short body for success; the bytes tell. At the end each connection
   // may have read a part of an answer that is not counted as a request.
   const { requests, bytes } = result
-  const least = requests * scenario.answer.length
-  const most = (requests + scenario.connections) * (scenario.answer.length + headLimit)
-  if (bytes < least || bytes > most) faults.push(`${bytes} bytes for ${requests} answers of ${scenario.answer.length}`)
+  const least = requests * answer.length
+  const most = (requests + scenario.connections) * (answer.length + headLimit)
+  if (bytes < least || bytes > most) faults.push(`${bytes} bytes for ${requests} answers of ${answer.length}`)
 
   return faults.length === 0 ? null : faults.join(', ')
 }
@@ -77,7 +84,7 @@ function faultOf (scenario: Scenario, result: Record<ResultField, number>): stri
 /** No contender's response head comes near it. */
 const headLimit = 2048
 
-function lua ({ method, upload, answer }: Scenario, everyAnswer: boolean): string {
+function lua ({ method, upload, keepAlive, mix }: Scenario, answer: Buffer, everyAnswer: boolean): string {
   const body = upload === 0 ? '' : `wrk.headers["Content-Type"] = "application/octet-stream"\nwrk.body = string.rep("x", ${upload})`
   // A 10 MiB answer is compared by check.ts; here its length has to do.
   const isRight = answer.length < 100_000 ? `body == ${luaString(answer)}` : `#body == ${answer.length}`
@@ -85,7 +92,9 @@ function lua ({ method, upload, answer }: Scenario, everyAnswer: boolean): strin
   return `
 wrk.method = "${method}"
 ${body}
+${keepAlive ? '' : 'wrk.headers["Connection"] = "close"'}
 wrong = 0
+${mix === null ? '' : luaMix(mix())}
 local threads = {}
 function setup (thread) table.insert(threads, thread) end
 ${everyAnswer
@@ -102,6 +111,21 @@ function done (summary, latency)
     e.connect, e.read, e.write, e.status, e.timeout, wrong))
 end
 `
+}
+
+/** Prepared once: what a request costs wrk would be taken from the origin. */
+function luaMix (asked: readonly Asked[]): string {
+  const list = asked.map(({ path, headers }) => `{${luaString(Buffer.from(path))},{${Object.entries(headers).map(([name, value]) => `["${name}"]="${value}"`).join()}}}`)
+  return `
+local asked = {${list.join(',\n')}}
+local prepared, turn = {}, 0
+function init ()
+  for i, one in ipairs(asked) do prepared[i] = wrk.format(nil, one[1], one[2]) end
+end
+function request ()
+  turn = turn % #prepared + 1
+  return prepared[turn]
+end`
 }
 
 function luaString (bytes: Buffer): string {

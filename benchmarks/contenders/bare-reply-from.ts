@@ -16,4 +16,4 @@ app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
 
 app.all('/*', (request, reply) => reply.from(request.url))
 
-await app.listen({ port, host: '127.0.0.1' })
+await app.listen({ port, host: '127.0.0.1', backlog: 4096 })

@@ -14,4 +14,4 @@ const { proxy } = fastProxy({ base: upstream })
 
 createServer((request, response) => {
   proxy(request, response, request.url, {})
-}).listen(port, '127.0.0.1')
+}).listen(port, '127.0.0.1', 4096)

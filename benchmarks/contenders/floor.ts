@@ -1,14 +1,15 @@
 import { createServer } from 'node:http'
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher, Pool as UndiciPool } from 'undici'
-import { port, upstream } from '../contract.ts'
+import { feature, port, secureName, secureUpstream, tls, upstream } from '../contract.ts'
 import { load } from '../modules.ts'
 
 // What node:http and undici cost by themselves: no routes, no features, but right. Hop-by-hop headers stay on their hop, a slow
 // reader slows the upstream down, a client that leaves ends the request.
 
 const { Pool } = load('undici') as { Pool: typeof UndiciPool }
-const pool = new Pool(upstream)
+const pool = feature === 'tls' ? new Pool(secureUpstream, { connect: { ca: tls().ca, servername: secureName } }) : new Pool(upstream)
 
 class Answer implements Dispatcher.DispatchHandler {
   readonly #response: ServerResponse
@@ -58,7 +59,7 @@ function dropHopByHop (headers: IncomingHttpHeaders): void {
   delete headers.upgrade
 }
 
-createServer((request, response) => {
+function pass (request: IncomingMessage, response: ServerResponse): void {
   const { headers } = request
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   dropHopByHop(headers)
@@ -71,4 +72,7 @@ createServer((request, response) => {
     // undici would close the connection after each HEAD.
     reset: false
   }, new Answer(response))
-}).listen(port, '127.0.0.1')
+}
+
+const entry = feature === 'tls' ? createSecureServer(tls(), pass) : createServer(pass)
+entry.listen(port, '127.0.0.1', 4096)

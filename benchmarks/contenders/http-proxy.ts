@@ -16,4 +16,4 @@ const proxy = createProxyServer({ target: upstream, agent: new Agent({ keepAlive
 
 createServer((request, response) => {
   proxy.web(request, response, {}, (error) => response.destroy(error))
-}).listen(port, '127.0.0.1')
+}).listen(port, '127.0.0.1', 4096)

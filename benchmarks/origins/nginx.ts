@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { large, medium, small } from '../answers.ts'
-import { port } from '../contract.ts'
+import { port, tlsFiles } from '../contract.ts'
 import { folderFor, installed, runProgram } from '../external.ts'
 
 const nginx = installed('nginx')
@@ -44,10 +44,17 @@ http {
   client_body_buffer_size 2m;
 
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+${Array.from({ length: 8 }, (_, index) => `    listen 127.0.0.${index + 1}:${port} backlog=4096;`).join('\n')}
+    listen 127.0.0.9:${port} backlog=4096 ssl;
+    ssl_certificate ${tlsFiles.cert};
+    ssl_certificate_key ${tlsFiles.key};
     root ${files};
 
     location = /small { default_type application/json; return 200 '${small.toString()}'; }
+
+    location ~ ^/route-.*/small$ { default_type application/json; return 200 '${small.toString()}'; }
+    # Which of its addresses was asked.
+    location = /where { return 200 $server_addr; }
 
     # "return" would answer before the upload is read, and a proxy could see an early answer. "mirror" is the
     # core module that reads a body whole; the static file then refuses the POST, and that is the answer.

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { port } from '../contract.ts'
+import { createServer as createSecureServer } from 'node:https'
+import { port, tls } from '../contract.ts'
 import { countOf, delay, large, medium, small } from '../answers.ts'
 
 // A process of its own: what the delayed path and check.ts ask, and everything where nginx is not installed.
@@ -19,6 +20,7 @@ const answers: Record<string, Answer> = {
   '/cookies': (_request, response) => { response.writeHead(200, { 'set-cookie': ['a=1; Path=/', 'b=2; Expires=Thu, 01 Jan 2037 00:00:00 GMT'], 'content-length': 0 }).end() },
   '/not-modified': (_request, response) => { response.writeHead(304, { etag: '"v1"' }).end() },
   '/no-content': (_request, response) => { response.writeHead(204).end() },
+  '/where': (request, response) => whole('text/plain', Buffer.from(request.socket.localAddress ?? ''))(request, response),
   '/missing': (_request, response) => { response.writeHead(404, { 'content-length': 4 }).end('gone') }
 }
 
@@ -49,12 +51,15 @@ function answerInChunks (_request: IncomingMessage, response: ServerResponse): v
   setTimeout(() => response.end(medium.subarray(1000)), 5)
 }
 
-const origin = createServer({ keepAliveTimeout: 600_000 }, (request, response) => {
-  const answer = answers[request.url ?? '']
+function answerAny (request: IncomingMessage, response: ServerResponse): void {
+  const path = request.url ?? ''
+  const answer = answers[path.startsWith('/route-') ? '/small' : path]
   if (answer) return answer(request, response)
 
   response.writeHead(500, { 'content-length': 0 }).end()
-})
+}
 
 // A peer without keep-alive towards us would wait in the backlog.
-origin.listen({ port, host: '127.0.0.1', backlog: 4096 })
+const keepAliveTimeout = 600_000
+for (let index = 1; index <= 8; index++) createServer({ keepAliveTimeout }, answerAny).listen({ port, host: `127.0.0.${index}`, backlog: 4096 })
+createSecureServer({ ...tls(), keepAliveTimeout }, answerAny).listen({ port, host: '127.0.0.9', backlog: 4096 })

@@ -1,14 +1,15 @@
 import { large } from '../answers.ts'
-import type { Scenario } from '../scenario.ts'
+import { ordinary, type Scenario } from '../scenario.ts'
 
 export const download10m: Scenario = {
+  ...ordinary,
   name: 'download-10m',
   what: 'GET, 10 MiB answer, 8 connections',
   connections: 8,
-  method: 'GET',
   path: '/10m',
-  upload: 0,
   answer: large,
-  origin: 'fast',
-  goals: {}
+  goals: [
+    { kind: 'cpu', against: 'fastify-http-proxy', most: 0.6 },
+    { kind: 'cpu', against: 'go-httputil', most: 1.5 }
+  ]
 }

@@ -1,14 +1,14 @@
 import { medium } from '../answers.ts'
-import type { Scenario } from '../scenario.ts'
+import { ordinary, type Scenario } from '../scenario.ts'
 
 export const get64k: Scenario = {
+  ...ordinary,
   name: 'get-64k',
   what: 'GET, 64 KiB answer, 64 connections',
-  connections: 64,
-  method: 'GET',
   path: '/64k',
-  upload: 0,
   answer: medium,
-  origin: 'fast',
-  goals: { 'fastify-http-proxy': 0.65 }
+  goals: [
+    { kind: 'cpu', against: 'floor', most: 0.95 },
+    { kind: 'cpu', against: 'go-httputil', most: 1 }
+  ]
 }

@@ -1,14 +1,15 @@
 import { small } from '../answers.ts'
-import type { Scenario } from '../scenario.ts'
+import { ordinary, type Scenario } from '../scenario.ts'
 
 export const smallGet: Scenario = {
+  ...ordinary,
   name: 'small-get',
   what: `GET, ${small.length}-byte answer, 64 connections`,
-  connections: 64,
-  method: 'GET',
   path: '/small',
-  upload: 0,
   answer: small,
-  origin: 'fast',
-  goals: { 'fastify-http-proxy': 0.75 }
+  goals: [
+    { kind: 'cpu', against: 'floor', most: 1 },
+    { kind: 'cpu', against: 'fastify-http-proxy', most: 0.6 },
+    { kind: 'cpu', against: 'go-httputil', most: 0.8 }
+  ]
 }

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"log"
 	"net/http"
 	"net/http/httputil"
@@ -17,13 +19,14 @@ func main() {
 	}
 
 	proxy := httputil.NewSingleHostReverseProxy(upstream)
-	proxy.Transport = &http.Transport{
+	transport := &http.Transport{
 		// The default keeps two idle connections per host and would reconnect all the time.
 		MaxIdleConns:        1024,
 		MaxIdleConnsPerHost: 1024,
 		// Or it would ask for gzip on its own and unpack the answer.
 		DisableCompression: true,
 	}
+	proxy.Transport = transport
 	if os.Getenv("BUFFER_POOL") != "" {
 		proxy.BufferPool = &buffers{sync.Pool{New: func() any {
 			buffer := make([]byte, 32*1024) // the size ReverseProxy would allocate itself
@@ -31,7 +34,18 @@ func main() {
 		}}}
 	}
 
-	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), proxy))
+	address := "127.0.0.1:" + os.Getenv("PORT")
+	if authority := os.Getenv("TLS_CA"); authority != "" {
+		pem, err := os.ReadFile(authority)
+		if err != nil {
+			log.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(pem)
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: os.Getenv("TLS_NAME")}
+		log.Fatal(http.ListenAndServeTLS(address, os.Getenv("TLS_CERT"), os.Getenv("TLS_KEY"), proxy))
+	}
+	log.Fatal(http.ListenAndServe(address, proxy))
 }
 
 type buffers struct{ pool sync.Pool }
