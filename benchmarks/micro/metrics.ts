@@ -18,7 +18,7 @@ import { median } from '../statistics.ts'
 
 /*
  * What counting costs: the time and the bytes of one record by itself, and the CPU time of a small GET with all metrics on and off, in turns
- * within one run. `npm run bench:metrics`, on a machine that does nothing else; `-- --smoke` only shows that it runs.
+ * within one run and one process. `npm run bench:metrics`, on a machine that does nothing else; `-- --smoke` only shows that it runs.
  */
 
 const isSmoke = process.argv.includes('--smoke')
@@ -73,61 +73,55 @@ async function measureRecords (): Promise<void> {
   console.log(`one record (exchange and attempt): ${median(nanoseconds).toFixed(0)} ns, ${bytes.length === 0 ? '?' : Math.min(...bytes).toFixed(2)} bytes`)
 }
 
-interface Gateway {
-  readonly child: ChildProcess
-  readonly pool: Pool
-  readonly microseconds: number[]
-}
-
-async function start (upstream: string, metrics: boolean): Promise<Gateway> {
-  const child = fork(fileURLToPath(new URL(`./gateway${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)), [upstream, String(metrics)])
-  const [url] = await once(child, 'message') as [string]
-  return { child, pool: new Pool(url, { connections: 32 }), microseconds: [] }
-}
-
-async function cpuOf ({ child }: Gateway): Promise<number> {
-  child.send('cpu')
-  const [microseconds] = await once(child, 'message') as [number]
+/** CPU time of the gateway, in microseconds; sets beforehand whether it counts. */
+async function tell (gateway: ChildProcess, what: 'on' | 'off' | 'cpu'): Promise<number> {
+  gateway.send(what)
+  const [microseconds] = await once(gateway, 'message') as [number]
   return microseconds
 }
 
-async function load ({ pool }: Gateway, requests: number): Promise<void> {
+async function load (pool: Pool, requests: number): Promise<void> {
   let left = requests
   await Promise.all(Array.from({ length: 32 }, async () => {
     while (left-- > 0) await (await pool.request({ path: '/small', method: 'GET' })).body.dump()
   }))
 }
 
+/**
+ * Of several processes, each of which counts and does not in turns. Two that do the same differ by more than what is measured here: V8
+ * compiles neither like the other.
+ */
 async function measureGateways (): Promise<void> {
   const body = Buffer.alloc(100, 'x')
   const upstream = createServer((_request, response) => { response.writeHead(200, { 'content-type': 'text/plain', 'content-length': 100 }).end(body) }).listen(0, '127.0.0.1')
   await once(upstream, 'listening')
   const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
-  const off = await start(origin, false)
-  const on = await start(origin, true)
-  const requests = isSmoke ? 100 : 10_000
-  const rounds = isSmoke ? 2 : 31
+  const [processes, pairs, requests] = isSmoke ? [1, 2, 100] : [3, 40, 2500]
+  const used: Record<'on' | 'off', number[]> = { on: [], off: [] }
   const ratios: number[] = []
-  for (let round = 0; round < rounds; round++) {
-    // Now one first, now the other: what the machine does meanwhile falls on both.
-    const turn = round % 2 === 0 ? [off, on] : [on, off]
-    for (const gateway of turn) {
-      const before = await cpuOf(gateway)
-      await load(gateway, requests)
-      gateway.microseconds.push((await cpuOf(gateway) - before) / requests)
+  for (let number = 0; number < processes; number++) {
+    const gateway = fork(fileURLToPath(new URL(`./gateway${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)), [origin])
+    const [url] = await once(gateway, 'message') as [string]
+    const pool = new Pool(url, { connections: 32 })
+    // For V8 to have compiled it.
+    await load(pool, requests * 8)
+    for (let pair = 0; pair < pairs; pair++) {
+      // Now one first, now the other: what the machine does meanwhile falls on both.
+      for (const what of pair % 2 === 0 ? ['off', 'on'] as const : ['on', 'off'] as const) {
+        const before = await tell(gateway, what)
+        await load(pool, requests)
+        used[what].push((await tell(gateway, 'cpu') - before) / requests)
+      }
+      ratios.push(used.on.at(-1)! / used.off.at(-1)!)
     }
-    // The first rounds are V8's.
-    if (round >= 5 || isSmoke) ratios.push(on.microseconds.at(-1)! / off.microseconds.at(-1)!)
-  }
-  for (const { child, pool } of [on, off]) {
     await pool.close()
-    child.disconnect()
+    gateway.disconnect()
+    await once(gateway, 'exit')
   }
   upstream.close()
-  const [without, withAll] = [median(off.microseconds.slice(-ratios.length)), median(on.microseconds.slice(-ratios.length))]
   const percent = (ratio: number): string => `${((ratio - 1) * 100).toFixed(1)} %`
   const sorted = ratios.toSorted((a, b) => a - b)
-  console.log(`one small GET: ${without.toFixed(1)} µs without, ${withAll.toFixed(1)} µs with all metrics; ${percent(median(ratios))} in the middle of ${ratios.length} rounds (quarters ${percent(sorted[sorted.length >> 2]!)} and ${percent(sorted[(sorted.length * 3) >> 2]!)})`)
+  console.log(`one small GET: ${median(used.off).toFixed(1)} µs without, ${median(used.on).toFixed(1)} µs with all metrics; ${percent(median(ratios))} in the middle of ${ratios.length} pairs (quarters ${percent(sorted[sorted.length >> 2]!)} and ${percent(sorted[(sorted.length * 3) >> 2]!)})`)
 }
 
 await measureRecords()
