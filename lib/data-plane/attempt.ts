@@ -12,7 +12,7 @@ import { giveBack, LARGE, WHOLE_LIMIT } from './lending.ts'
 import { wholePayload } from './payload.ts'
 import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
-import { relayTrailers, withSums } from './trailers.ts'
+import { framesMessage, isLengthInTrailers, relayTrailers, withSums } from './trailers.ts'
 import { switchProtocols } from './upgrade/switch.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
@@ -133,6 +133,8 @@ export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswe
       this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
       return
     }
+    // To undici's parser they are fields of the head, and what they say of the connection or of codings makes it refuse the next answer.
+    if (trailers !== null && framesMessage(trailers)) this.cut()
     if (trailers !== null && trailers.length > 0 && !this.#isKept) {
       const named = nominatedBy(this.#headers!)
       this.hasTrailers = relayTrailers(trailers, this.exchange.route.rewrite === null ? named : withSums(named), this.exchange.reply.raw)
@@ -145,8 +147,8 @@ export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswe
       this.forgotten()
       return
     }
-    if (hasNoBody(this.statusCode)) {
-      // undici misses the body that the Content-Length of a 304 tells of, and that never comes (RFC 9110 8.6).
+    // undici misses the body that the Content-Length of a 304 tells of, and that never comes (RFC 9110 8.6).
+    if (hasNoBody(this.statusCode) || isLengthInTrailers(this.statusCode, cause)) {
       this.#complete()
       return
     }

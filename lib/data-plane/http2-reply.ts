@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2'
 import type { ResponseHead } from '../../types/options.ts'
 import { fitToHttp2 } from './http2-fields.ts'
+import { proxyError } from '../errors.ts'
 
 /*
  * What is different about a client that speaks HTTP/2. Fastify types its raw response as that of HTTP/1; here it is what it is.
@@ -36,8 +37,12 @@ export function hasEnded (raw: ServerResponse): boolean {
   return raw.writableEnded && stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR
 }
 
-/** Makes a response of an upstream one that HTTP/2 can carry. */
-export function fitReply (raw: ServerResponse, { headers }: ResponseHead, isHeadOnly: boolean): void {
+/**
+ * Makes a response of an upstream one that HTTP/2 can carry.
+ * @throws ProxyError `http_protocol_error` for a status above 599: RFC 9110 15 has none, and Node sends none over HTTP/2
+ */
+export function fitReply (raw: ServerResponse, { statusCode, headers }: ResponseHead, isHeadOnly: boolean): void {
+  if (statusCode > 599) throw proxyError('http_protocol_error', 'responseHeaders', new Error(`there is no status ${statusCode}`))
   fitToHttp2(headers)
   if (isHeadOnly) joinHeadAndEnd(raw)
 }

@@ -8,7 +8,7 @@ import { copyResponseHeaders } from './transform/hop-by-hop.ts'
 const LIMIT = 64
 
 /**
- * Relays a 1xx answer (RFC 9110 15.2). Node can write 103 with a Link only, so it is written as it is, and only while this
+ * Relays a 1xx answer (RFC 9110 15.2), but for 100, which is ours to say. Node can write 103 with a Link only, so it is written as it is, and only while this
  * response has the connection to itself: behind an earlier one of a pipeline it is left out, which is always allowed. HTTP/1.0
  * knows no 1xx.
  * @param count how many this is of its request
@@ -19,6 +19,7 @@ export function relayInformational (statusCode: number, count: number, raw: read
   // undici takes any three digits; 099 is no interim answer, and no client could read it as one.
   if (statusCode < 100 || count > LIMIT) throw proxyError('http_protocol_error', 'responseHeaders')
   if (statusCode === 101) throw proxyError('http_upgrade_failed', 'upgrade')
+  if (statusCode === 100) return
   if (isHttp2(response)) {
     relayOverHttp2(statusCode, raw, response)
     return
@@ -34,10 +35,10 @@ export function relayInformational (statusCode: number, count: number, raw: read
   socket.write(`${head}\r\n`, 'latin1')
 }
 
-/** HTTP/2 has no 101 (RFC 9113 8.6), and Node has answered an Expect with 100 by itself. */
+/** HTTP/2 has no 101 (RFC 9113 8.6). */
 function relayOverHttp2 (statusCode: number, raw: readonly Buffer[], response: ServerResponse): void {
   const stream = streamOf(response)
-  if (statusCode === 100 || response.headersSent || stream.closed || stream.destroyed) return
+  if (response.headersSent || stream.closed || stream.destroyed) return
   const headers = copyResponseHeaders(raw)
   delete headers['content-length']
   fitToHttp2(headers)

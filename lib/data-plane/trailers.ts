@@ -77,6 +77,27 @@ export function trailerLines (trailers: Trailers): string {
   return lines
 }
 
+/** Whether one of them says how the message, or what comes behind it, is to be read; in trailers none is to be heard (RFC 9110 6.5.1). */
+export function framesMessage (raw: readonly (Buffer | string)[]): boolean {
+  for (let index = 0; index < raw.length; index += 2) {
+    const { length } = raw[index]!
+    // Lengths first: few names are compared.
+    if (length !== 10 && length !== 17) continue
+    const name = nameOf(raw[index]!)
+    if (name === 'connection' || name === 'transfer-encoding') return true
+  }
+  return false
+}
+
+/**
+ * Whether undici's parser gave up over a Content-Length that it found behind the last chunk (test/contract/undici-wire.test.ts). All of
+ * the body has come by then (RFC 9112 8); only the trailers are lost.
+ * @param statusCode 0 as long as there is no head, in which a length would be a fault indeed
+ */
+export function isLengthInTrailers (statusCode: number, cause: Error): boolean {
+  return statusCode !== 0 && cause.name === 'HTTPParserError' && cause.message.includes("(Content-Length can't be present with Transfer-Encoding)")
+}
+
 function nameOf (bytes: Buffer | string): string {
   return typeof bytes === 'string' ? bytes.toLowerCase() : fieldName(bytes)
 }

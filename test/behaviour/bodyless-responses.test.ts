@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
+import type { FastifyServerOptions } from 'fastify'
+import { connectHttp2 } from '../helpers/http2.ts'
 import { connect, values, type RawResponse } from '../helpers/client.ts'
 import { rawOrigin, speak } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
@@ -74,4 +76,13 @@ test('passes on every final status', async (t) => {
     assert.deepEqual([response.status, response.body], [status, 'ok'])
   }
   assert.equal(upstream.hits, statuses.length, 'and tries none of them again')
+})
+
+test('a status above 599, which HTTP/2 has no way to say in Node, is 502 to its clients', async (t) => {
+  const upstream = await rawOrigin(t, speak((n) => `HTTP/1.1 ${[600, 999, 599][n - 1]} X\r\nContent-Length: 2\r\n\r\nok`))
+  const app = await start(t, { upstream: upstream.url }, { fastify: { http2: true } as FastifyServerOptions })
+  const client = await connectHttp2(t, app.url)
+
+  assert.deepEqual([(await client.get('/x')).status, (await client.get('/x')).status, (await client.get('/x')).status], [502, 502, 599])
+  assert.deepEqual([(await app.line())['error'], (await app.line())['error']], ['http_protocol_error', 'http_protocol_error'])
 })

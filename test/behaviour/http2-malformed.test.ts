@@ -145,6 +145,8 @@ const answers: readonly (readonly [what: string, frames: readonly Buffer[]])[] =
   ['no :status', [frame('HEADERS', END_HEADERS | END_STREAM, 1, block([['x-own', '1']]))]],
   ['transfer-encoding', [frame('HEADERS', END_HEADERS | END_STREAM, 1, block([[':status', '200'], ['transfer-encoding', 'chunked']]))]],
   ['connection', [frame('HEADERS', END_HEADERS | END_STREAM, 1, block([[':status', '200'], ['connection', 'close']]))]],
+  ['099', [frame('HEADERS', END_HEADERS | END_STREAM, 1, block([[':status', '099']]))]],
+  ['1000', [frame('HEADERS', END_HEADERS | END_STREAM, 1, block([[':status', '1000']]))]],
   ['101', [frame('HEADERS', END_HEADERS | END_STREAM, 1, block([[':status', '101']]))]],
   ['HTTP_1_1_REQUIRED', [frame('RST_STREAM', 0, 1, uint32(13))]]
 ]

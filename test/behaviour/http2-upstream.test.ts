@@ -302,8 +302,9 @@ test('an answer that comes before the upload has ended goes out, and the upload 
   await upstream.until('a reset', () => upstream.requests[0]!.reset !== null)
 })
 
-test('1xx heads are relayed', async (t) => {
+test('1xx heads are relayed, but for 100, which is ours to say', async (t) => {
   const upstream = await http2Origin(t, (stream) => {
+    stream.additionalHeaders({ ':status': 100 })
     stream.additionalHeaders({ ':status': 103, link: '</a.css>' })
     stream.respond({ ':status': 200 })
     stream.end('ok')

@@ -94,13 +94,33 @@ test('sends no trailers where none can be: behind a length, to HTTP/1.0, and for
   assert.deepEqual([own.body.toString(), { ...own.trailers }, own.headers['content-length']], ['own payload', {}, '11'])
 })
 
-test('what frames a message has no place in trailers: the parsers refuse it, and nobody takes it for a whole message', async (t) => {
-  const upstream = await rawOrigin(t, speak(chunked('Content-Length: 1\r\n')))
-  const seen = await origin(t, answer(200))
-  const app = await start(t, { routes: [{ url: '/x', upstream: upstream.url }, { url: '/up', upstream: seen.url }] })
+for (const lines of ['Content-Length: 1', 'Content-Length: x', 'Transfer-Encoding: gzip', 'Transfer-Encoding: chunked', 'Connection: close', 'Connection: x-fine', 'Keep-Alive: timeout=1']) {
+  test(`${lines} in the trailers of an answer is dropped: its body is whole, and so is the next answer`, async (t) => {
+    const upstream = await rawOrigin(t, speak(chunked(`${lines}\r\nX-Fine: 1\r\n`)))
+    const app = await start(t, { upstream: upstream.url })
+    const client = await connect(t, app.port)
 
-  const broken = await raw(t, app.port, get)
-  assert.deepEqual([broken.status, broken.complete], [200, false])
+    for (let count = 0; count < 3; count++) {
+      client.write(get)
+      const { status, complete, body, headers, trailers } = await client.response()
+      assert.deepEqual([status, complete, body.toString(), headers['content-length']], [200, true, 'ok', undefined])
+      // The parser reads no further than a length.
+      assert.deepEqual({ ...trailers }, lines.startsWith('Content-Length') ? {} : { 'x-fine': '1' })
+    }
+  })
+}
+
+test('an answer whose trailers are garbage is cut off, never ended', async (t) => {
+  const upstream = await rawOrigin(t, speak((n) => chunked(['Bad Name: 1\r\n', ' folded\r\n', 'X: a\0b\r\n'][n - 1]!)))
+  const app = await start(t, { upstream: upstream.url })
+
+  for (let count = 0; count < 3; count++) assert.equal((await raw(t, app.port, get)).complete, false)
+})
+
+test('what frames a message has no place in the trailers of a request: the parser refuses it, and nobody takes it for a whole one', async (t) => {
+  const seen = await origin(t, answer(200))
+  const app = await start(t, { upstream: seen.url })
+
   for (const line of ['Content-Length: 1', 'Transfer-Encoding: gzip']) {
     const refused = await raw(t, app.port, `POST /up HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n${line}\r\n\r\n`)
     assert.deepEqual([refused.status, seen.requests.some(({ complete }) => complete)], [400, false], line)

@@ -112,3 +112,20 @@ test('takes * for no path, and an unasked 100 Continue for the end of the connec
   const { error } = await send(client, {})
   assert.equal(error!.message, 'bad response')
 })
+
+test('takes trailers for fields of a head: a length is a fault, in words of its own, and what closes a connection makes the next answer one', async (t) => {
+  const chunked = (line: string) => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n${line}\r\n\r\n`
+  for (const [line, faults] of [
+    ['Content-Length: 2', ["Response does not match the HTTP/1.1 protocol (Content-Length can't be present with Transfer-Encoding)"]],
+    ['Connection: close', [undefined, 'Response does not match the HTTP/1.1 protocol (Data after `Connection: close`)']],
+    ['Transfer-Encoding: gzip', [undefined, 'Response does not match the HTTP/1.1 protocol (Data after `Connection: close`)']]
+  ] as const) {
+    const upstream = await rawOrigin(t, speak(chunked(line)))
+    const { client } = watched(t, upstream.url)
+    for (const fault of faults) {
+      const { error } = await send(client, {})
+      assert.equal(error?.message, fault, line)
+      if (fault !== undefined) assert.equal(error!.name, 'HTTPParserError')
+    }
+  }
+})

@@ -7,8 +7,9 @@ const CONTINUES = 64
 
 const ONE = 0x31
 const THREE = 0x33
-/** `HTTP/1.1 200`: as far as the status. */
-const STATUS_END = 12
+/** `HTTP/1.1 200 `: as far as the end of the status. */
+const STATUS_END = 13
+const BEGINNING = Buffer.from('HTTP/1.')
 
 /**
  * Takes out of what a connection gives what undici 7 cannot take, before it reads it: a 100 Continue, which any server may send
@@ -49,6 +50,11 @@ export class HeadSieve {
     let data = this.#held === null ? chunk : Buffer.concat([this.#held, chunk])
     this.#held = null
     for (let start = 0; start < data.length;) {
+      if (!mayBegin(data, start)) {
+        // No HTTP, and perhaps all that ever comes: undici tells.
+        this.#isDue = false
+        return data
+      }
       if (data.length - start < STATUS_END) return this.#hold(data, start)
       const status = statusAt(data, start)
       const isUnchanged = status === 304
@@ -57,9 +63,9 @@ export class HeadSieve {
         this.#isDue = false
         return data
       }
-      const end = data.indexOf('\r\n\r\n', start + STATUS_END, 'latin1') + 4
+      const end = data.indexOf('\r\n\r\n', start + STATUS_END - 1, 'latin1') + 4
       if (end === 3) {
-        if (data.length - start <= HEAD_LIMIT) return this.#hold(data, start)
+        if (data.length - start <= HEAD_LIMIT && !bareLine.test(data.toString('latin1', start))) return this.#hold(data, start)
         this.#isDue = false
         return data
       }
@@ -90,7 +96,18 @@ export class HeadSieve {
   }
 }
 
+/** A line that ends in LF alone: heads do not end as we look for it, or are none. */
+const bareLine = /[^\r]\n/
+
+/** Whether this is, or may become, the beginning of a head. */
+function mayBegin (data: Buffer, start: number): boolean {
+  const length = Math.min(data.length - start, BEGINNING.length)
+  return data.compare(BEGINNING, 0, length, start, start + length) === 0
+}
+
 /** Of `HTTP/1.1 200 OK`; what is no head gives any other number. */
 function statusAt (data: Buffer, start: number): number {
+  // SP, or CR where there is no reason.
+  if (data[start + 12] !== 0x20 && data[start + 12] !== 0x0d) return -1
   return (data[start + 9]! - 0x30) * 100 + (data[start + 10]! - 0x30) * 10 + data[start + 11]! - 0x30
 }

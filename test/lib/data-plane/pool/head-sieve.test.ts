@@ -32,6 +32,11 @@ const cases: readonly (readonly [what: string, pieces: string[], read: (string |
   ['hints that end in a piece', [HINT + CONTINUE + HINT.slice(0, 20), HINT.slice(20) + OK], [HINT, HINT + OK]],
   ['a hint whose piece ends with it', [HINT, CONTINUE, OK], [HINT, null, OK]],
   ['a 100 behind the head', [OK + CONTINUE, CONTINUE], [OK + CONTINUE, CONTINUE]],
+  ['a few bytes that are no HTTP', ['hi\r\n', CONTINUE], ['hi\r\n', CONTINUE]],
+  ['no HTTP behind it', [`${CONTINUE}ok`, CONTINUE], ['ok', CONTINUE]],
+  ['a status of more digits', ['HTTP/1.1 1000 X\r\n', CONTINUE], ['HTTP/1.1 1000 X\r\n', CONTINUE]],
+  ['lines that end in LF', ['HTTP/1.1 103 X\nA: 1\n\n', CONTINUE], ['HTTP/1.1 103 X\nA: 1\n\n', CONTINUE]],
+  ['a 100 without a reason', ['HTTP/1.1 100\r\n\r\n' + OK], [OK]],
   ['an answer that is shorter than a status line', ['HTTP/1.1 20', '0 OK\r\n\r\n'], [null, 'HTTP/1.1 200 OK\r\n\r\n']]
 ]
 
