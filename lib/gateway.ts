@@ -5,7 +5,7 @@ import type { Route, Snapshot, Upstream } from '../types/model.ts'
 import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
 import type { Observer, Tools } from '../types/policy.ts'
 import { buildRoute, buildUpstream, type Building } from './config/build.ts'
-import { copyOptions, normalize, normalizeBehaviour, normalizeRoute, normalizeUpstream, type RouteConfig, type UpstreamConfig } from './config/normalize.ts'
+import { copyOptions, expandRewrite, normalize, normalizeBehaviour, normalizeRoute, normalizeUpstream, type RouteConfig, type UpstreamConfig } from './config/normalize.ts'
 import { replySchema } from './config/schema.ts'
 import { suggest } from './config/suggest.ts'
 import { isUrl, validate } from './config/validate.ts'
@@ -181,6 +181,7 @@ export class Gateway {
   #buildReplyRoute (upstream: string, behaviour: Readonly<Record<string, unknown>>): Route {
     const problems: Problem[] = []
     const full = copyOptions(behaviour) as Record<string, unknown>
+    expandRewrite(full)
     if (!validate(replySchema, full, '', problems)) throw new ConfigError(problems)
     const config: RouteConfig = {
       url: '/*',

@@ -631,4 +631,6 @@ export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'bod
   headers?: Record<string, string> | NonNullable<RouteBehaviour['headers']>
   /** Sent in place of the request's body; an object is sent as JSON, `null` is no body. */
   body?: string | Buffer | object | null
+  /** What is `body` on a route: limits, replay and rewriting. A name of its own, since no look at an object tells it from one to be sent as JSON. */
+  bodyPolicy?: BodyOptions
 }

@@ -223,7 +223,7 @@ export function normalizeBehaviour (behaviour: Plain, where: string, problems: P
 }
 
 /** A function and a list of replacements are short for an object. */
-function expandRewrite (behaviour: unknown): void {
+export function expandRewrite (behaviour: unknown): void {
   const body = isPlain(behaviour) ? behaviour['body'] : undefined
   if (!isPlain(body)) return
   const { rewrite } = body

@@ -129,11 +129,7 @@ export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswe
     // undici takes a reset for the end of a body that ends with its connection; but that is the end only where nothing went wrong
     // (RFC 9112 8).
     const { failure } = this.client!
-    if (failure !== null) {
-      this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
-      return
-    }
-    // To undici's parser they are fields of the head, and what they say of the connection or of codings makes it refuse the next answer.
+    if (failure !== null) return this.#settle(proxyError('http_response_incomplete', 'responseBody', failure))
     if (trailers !== null && framesMessage(trailers)) this.cut()
     if (trailers !== null && trailers.length > 0 && !this.#isKept) {
       const named = nominatedBy(this.#headers!)

@@ -17,11 +17,15 @@ const none: ReplyProxyOptions = Object.freeze({})
 /** Forwards a request from the code of any route: `reply.proxy('users', { path: '/users/self' })`. */
 export function replyProxy (gate: ReplyGate, forward: Forward, reply: FastifyReply, upstream: string, options: ReplyProxyOptions = none): FastifyReply {
   const { request } = reply
-  const { path, method, headers, body, ...behaviour } = options
+  const { path, method, headers, body, bodyPolicy, ...behaviour } = options
   const isEdits = headers !== undefined && hasEdits(headers)
   let route: Route
   try {
-    route = gate.replyRoute(upstream, options, isEdits ? { ...behaviour, headers } : behaviour)
+    route = gate.replyRoute(upstream, options, {
+      ...behaviour,
+      ...isEdits && { headers },
+      ...bodyPolicy !== undefined && { body: bodyPolicy }
+    })
   } catch (error) {
     const known = toProxyError(error, 'select')
     // There is no exchange, and so no access line: whoever wrote the call finds the reason here.

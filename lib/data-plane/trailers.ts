@@ -77,7 +77,10 @@ export function trailerLines (trailers: Trailers): string {
   return lines
 }
 
-/** Whether one of them says how the message, or what comes behind it, is to be read; in trailers none is to be heard (RFC 9110 6.5.1). */
+/**
+ * Whether one of them says how the message, or what comes behind it, is to be read. None is to be heard (RFC 9110 6.5.1), but to
+ * undici's parser it is a field like any of the head, and makes it refuse the next answer of the connection.
+ */
 export function framesMessage (raw: readonly (Buffer | string)[]): boolean {
   for (let index = 0; index < raw.length; index += 2) {
     const { length } = raw[index]!

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
 import type { RequestInit } from '../helpers/client.ts'
-import { answer, echo, origin, type Echo } from '../helpers/origin.ts'
+import { answer, echo, origin, type Echo, type Origin, type Step } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import type { ReplyProxyOptions } from '../../types/index.ts'
 
@@ -92,4 +92,40 @@ test('reply.proxy streams a body that the app leaves unparsed', async (t) => {
 
   assert.equal(response.status, 200)
   assert.equal(upstream.requests[0]!.bodyLength, 3_000_000)
+})
+
+/** Forwards all to an upstream that answers with this, by `options`. */
+async function answered (t: TestContext, does: Step, options: ReplyProxyOptions): Promise<{ app: Started, upstream: Origin }> {
+  const upstream = await origin(t, does)
+  const app = await start(t, { upstreams: { main: upstream.url }, routes: [] }, {
+    before: (app) => { app.removeAllContentTypeParsers(); app.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) }) },
+    after: (app) => { app.all('/*', (_request, reply) => reply.proxy('main', options)) }
+  })
+  return { app, upstream }
+}
+
+test('reply.proxy rewrites the body of the answer as a route does', async (t) => {
+  const json = await answered(t, answer(200, '{"a":1}', { 'content-type': 'application/json', etag: '"1"' }), { bodyPolicy: { rewriteJson: (value) => ({ ...value as object, b: 2 }) } })
+  const text = await answered(t, answer(200, 'at internal.example', { 'content-type': 'text/html' }), { body: { rewrite: true }, bodyPolicy: { rewrite: [['internal.example', 'shop.example']] } })
+
+  const response = await json.app.get('/')
+  assert.deepEqual([response.body, response.headers['content-length'] ?? null, response.headers['etag'] ?? null], ['{"a":1,"b":2}', '13', 'W/"1"'])
+  assert.equal((await text.app.get('/')).body, 'at shop.example')
+  // What is to be sent is never taken for a policy.
+  assert.equal(text.upstream.requests[0]!.body.toString(), '{"rewrite":true}')
+})
+
+test('reply.proxy bounds bodies as a route does', async (t) => {
+  const { app } = await answered(t, answer(200, 'x'.repeat(101)), { bodyPolicy: { requestLimit: 100, responseLimit: 100 } })
+
+  assert.equal((await app.request('/', { method: 'POST', body: 'x'.repeat(101) })).status, 413)
+  assert.equal((await app.get('/')).status, 502)
+})
+
+test('reply.proxy says what is wrong with a policy, and forwards nothing', async (t) => {
+  const { app, upstream } = await answered(t, answer(200), { bodyPolicy: { responseLimits: 100 } } as ReplyProxyOptions)
+
+  assert.equal((await app.get('/')).status, 500)
+  assert.match((await app.line('reply.proxy'))['err'].message + JSON.stringify((app.logs)), /responseLimits/)
+  assert.equal(upstream.hits, 0)
 })

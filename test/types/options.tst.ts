@@ -174,6 +174,8 @@ describe('reply.proxy', () => {
   test('takes what is sent instead, and behaviour', () => {
     expect(takeReply).type.toBeCallableWith({ path: '/users/self', method: 'POST', headers: { 'x-a': '1' }, body: { a: 1 }, timeouts: { total: 10 } })
     expect(takeReply).type.toBeCallableWith({ headers: { request: { set: { 'x-a': '1' } }, response: { remove: ['x-b'] } }, body: null })
+    expect(takeReply).type.toBeCallableWith({ bodyPolicy: { requestLimit: 1, responseLimit: 1, replay: 0, rewriteJson: (value: unknown) => value }, body: { a: 1 } })
+    expect(takeReply).type.not.toBeCallableWith({ bodyPolicy: { responseLimit: 'x' } })
     expect(takeReply).type.not.toBeCallableWith({ url: '/users/self' })
     expect(takeReply).type.not.toBeCallableWith({ body: 7 })
     expect(takeReply).type.not.toBeCallableWith({ headers: { 'x-a': 1 } })
