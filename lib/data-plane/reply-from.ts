@@ -1,5 +1,5 @@
 import replyFrom from '@fastify/reply-from'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { FastifyReplyFromHooks, FastifyReplyFromOptions } from '@fastify/reply-from'
 import type { ProxyExchange, Respond } from '../model/exchange.ts'
 
@@ -25,18 +25,77 @@ export type Forward = (reply: FastifyReply) => void
 /** Nobody is asked for here: a constant, so that reply-from's URL cache holds one entry. */
 const ORIGIN = 'http://proxy.invalid'
 
+/** The exchange has the head; see View. */
+const noHeaders = Object.freeze({})
+
+/**
+ * What reply-from sees of a reply, its request and its raw request: all it asks for, and no head. It would copy the head and edit
+ * its copy, which nobody reads.
+ */
+class View {
+  readonly reply: FastifyReply
+  readonly headers: object = noHeaders
+  readonly url = '/'
+  readonly method: string
+  readonly httpVersionMajor: number
+
+  constructor (reply: FastifyReply) {
+    const { raw } = reply.request
+    this.reply = reply
+    this.method = raw.method!
+    this.httpVersionMajor = raw.httpVersionMajor
+  }
+
+  get request (): View {
+    return this
+  }
+
+  get raw (): View {
+    return this
+  }
+
+  get log (): FastifyReply['log'] {
+    return this.reply.log
+  }
+
+  get sent (): boolean {
+    return this.reply.sent
+  }
+
+  /** An upload that is still under way when its answer is there; then reply-from closes the connection behind it. */
+  get complete (): boolean {
+    return this.reply.request.raw.complete
+  }
+
+  get aborted (): boolean {
+    return this.reply.request.raw.aborted
+  }
+
+  header (name: string, value: string | string[]): void {
+    this.reply.header(name, value)
+  }
+
+  code (status: number): void {
+    this.reply.code(status)
+  }
+
+  send (payload: unknown): void {
+    this.reply.send(payload)
+  }
+}
+
 /** Nothing in it depends on the route. In the order reply-from calls them. */
 const hooks = Object.freeze({
   getUpstream: () => ORIGIN,
   queryString: () => '',
   // The exchange has the body. What a parser of the app has made of it would be encoded once more here, or make it throw.
   body: null,
-  rewriteRequestHeaders: (request: FastifyRequest) => ({ [kExchange]: request.proxy as ProxyExchange }),
+  rewriteRequestHeaders: (view: View) => ({ [kExchange]: view.reply.request.proxy as ProxyExchange }),
   // Its own policy sends a 503 up to ten times more; ours has decided before it is asked.
   retryDelay: () => null,
-  onResponse: (request: FastifyRequest, reply: FastifyReply, response: { stream: unknown }) => {
+  onResponse: (_request: View, { reply }: View, response: { stream: unknown }) => {
     // Fastify's code() ends at 599.
-    if (reply.raw.statusCode === 599) reply.raw.statusCode = Math.max((request.proxy as ProxyExchange).last!.statusCode, 599)
+    if (reply.raw.statusCode === 599) reply.raw.statusCode = Math.max((reply.request.proxy as ProxyExchange).last!.statusCode, 599)
     reply.send(response.stream)
   }
 }) as unknown as FastifyReplyFromHooks
@@ -64,6 +123,6 @@ export function setUpReplyFrom (scope: FastifyInstance, taker: RequestTaker): Fo
   }) as FastifyInstance
   replyFrom(standIn, options, (error) => { if (error !== undefined) throw error })
   return function forward (reply) {
-    from!.call(reply, '/', hooks)
+    from!.call(new View(reply) as unknown as FastifyReply, '/', hooks)
   }
 }

@@ -32,13 +32,12 @@ export class AccessLog implements Observer {
   #print (exchange: Exchange): boolean {
     const log: unknown = exchange.request.log
     if (!(log instanceof LazyLogger) || !log.isUnused) return false
-    const fields = accessFields(exchange)
     if (log.parent !== this.#parent) {
       this.flush()
       this.#parent = log.parent
-      this.#writer = LineWriter.create(log.parent, fields)
+      this.#writer = LineWriter.create(log.parent, log.requestBindings, exchange)
     }
-    return this.#writer !== null && this.#writer.write(log.requestBindings, fields)
+    return this.#writer !== null && this.#writer.write(log.requestBindings, exchange)
   }
 }
 

@@ -1,5 +1,9 @@
-import { hasSubscribers } from 'node:diagnostics_channel'
+import { channel } from 'node:diagnostics_channel'
 import type { FastifyBaseLogger } from 'fastify'
+import type { Exchange } from '../../types/model.ts'
+import { accessFields } from './access-fields.ts'
+import { printAccessLine } from './access-line.ts'
+import { LineBytes } from './line-bytes.ts'
 
 interface Stream {
   write: (text: string) => unknown
@@ -11,76 +15,100 @@ interface Stream {
 type Part = 'stream' | 'mixin' | 'stringifiers'
 
 /** Where pino's tracing channels tell of each line that it prints. */
-const PRINTED = 'tracing:pino_asJson:start'
+const printing = channel('tracing:pino_asJson:start')
 
 const hooks = Symbol.for('pino.hooks')
 const formatters = Symbol.for('pino.formatters')
 const serializers = Symbol.for('pino.serializers')
 const wantsMetadata = Symbol.for('pino.metadata')
 
+/** pino's number for info, which is the level of what is printed here. */
+const INFO = 30
+
+const message = Buffer.from(',"msg":"proxied"}\n', 'latin1')
+const colon = Buffer.from(':', 'latin1')
+const comma = Buffer.from(',', 'latin1')
+
 /**
- * Prints access lines as the app's pino would, for a third of what pino takes: the line's frame is taken from a line of pino's own, and the
+ * Prints access lines as the app's pino would, for a fifth of what pino takes: the line's frame is taken from a line of pino's own, and the
  * lines of one turn of the event loop go to the file in one system call. Only where pino does nothing but print: a logger with a
  * mixin, hooks, formatters, redaction, serializers of our fields, another clock or another stream than a file prints for itself.
  */
 export class LineWriter {
   readonly #stream: Stream
-  readonly #log: FastifyBaseLogger
+  readonly #log: FastifyBaseLogger & { readonly levelVal?: number }
   /** What stands before the time, and between the time and the bindings. */
-  readonly #head: string
-  readonly #base: string
-  #lines = ''
+  readonly #head: Buffer
+  readonly #base: Buffer
+  readonly #lines: LineBytes = new LineBytes()
 
   private constructor (log: FastifyBaseLogger, stream: Stream, head: string, base: string) {
     this.#log = log
     this.#stream = stream
-    this.#head = head
-    this.#base = base
+    this.#head = Buffer.from(head, 'latin1')
+    this.#base = Buffer.from(base, 'latin1')
   }
 
   /**
-   * @param sample a line as those that are to be printed, with every field
+   * @param sample an exchange as those that are to be printed
    * @returns null where the logger has to print for itself
    */
-  static create (log: FastifyBaseLogger, sample: object): LineWriter | null {
+  static create (log: FastifyBaseLogger, bindings: Record<string, unknown>, sample: Exchange): LineWriter | null {
+    const fields = accessFields(sample)
     const stream = inside(log, 'stream') as Stream | undefined
-    if (stream === undefined || !Number.isInteger(stream.fd) || stream.minLength === undefined || printsMore(log, stream, sample)) return null
-    const bindings = { 'a b': '"' }
-    const printed = printedBy(log, bindings, sample)
-    const frame = /^(\{"level":30,"time":)\d{13}(.*?),"a b"/.exec(printed)
+    if (stream === undefined || !Number.isInteger(stream.fd) || stream.minLength === undefined || printsMore(log, stream, fields)) return null
+    const frame = /^(\{"level":30,"time":)\d{13}(.*?),"a b"/.exec(printedBy(log, { 'a b': '"' }, fields))
     if (frame === null) return null
     const writer = new LineWriter(log, stream, frame[1]!, frame[2]!)
-    const time = printed.slice(frame[1]!.length, frame[1]!.length + 13)
-    return writer.#line(time, bindings, sample) === printed ? writer : null
+    const printed = printedBy(log, bindings, fields)
+    writer.#print(Number(printed.slice(frame[1]!.length, frame[1]!.length + 13)), bindings, sample)
+    return writer.#lines.isWhole && writer.#lines.take() === printed ? writer : null
   }
 
   /** @returns whether it is printed; if not, the logger has to be asked */
-  write (bindings: object, fields: object): boolean {
+  write (bindings: Record<string, unknown>, exchange: Exchange): boolean {
     if (!this.#isAsked()) return false
-    if (this.#lines === '') setImmediate(this.flush)
-    this.#lines += this.#line(Date.now(), bindings, fields)
+    const isFirst = this.#lines.isEmpty
+    this.#print(Date.now(), bindings, exchange)
+    if (!this.#lines.isWhole) {
+      // Too long for what is left of the memory, or for all of it, or with characters that others print: its line comes behind these.
+      this.#lines.drop()
+      this.flush()
+      return false
+    }
+    if (isFirst) setImmediate(this.flush)
     return true
   }
 
   /** Writes what this turn of the event loop has printed. */
   readonly flush = (): void => {
-    const lines = this.#lines
-    this.#lines = ''
+    if (this.#lines.isEmpty) return
+    const lines = this.#lines.take()
     try {
-      if (lines !== '') this.#stream.write(lines)
+      this.#stream.write(lines)
     } catch {
       // The app's stream is gone. There is nowhere left to say so.
     }
   }
 
   #isAsked (): boolean {
-    const { level } = this.#log
-    return (level === 'info' || level === 'debug' || level === 'trace') && !hasSubscribers(PRINTED)
+    return this.#log.levelVal! <= INFO && !printing.hasSubscribers
   }
 
-  /** By JSON.stringify: printing field by field was tried, and is no faster. */
-  #line (time: string | number, bindings: object, fields: object): string {
-    return `${this.#head}${time}${this.#base},${JSON.stringify(bindings).slice(1, -1)},${JSON.stringify(fields).slice(1, -1)},"msg":"proxied"}\n`
+  #print (time: number, bindings: Record<string, unknown>, exchange: Exchange): void {
+    const lines = this.#lines
+    lines.begin()
+    lines.piece(this.#head)
+    lines.time(time)
+    lines.piece(this.#base)
+    for (const name in bindings) {
+      lines.piece(comma)
+      lines.name(name)
+      lines.piece(colon)
+      lines.value(bindings[name])
+    }
+    printAccessLine(lines, exchange)
+    lines.piece(message)
   }
 }
 

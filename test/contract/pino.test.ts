@@ -34,3 +34,12 @@ test('Fastify\'s own factory of child loggers has this name, and one of the app\
   app.setChildLoggerFactory(function own (logger, bindings, options) { return logger.child(bindings, options) as FastifyBaseLogger })
   assert.equal(app.childLoggerFactory.name, 'own')
 })
+
+test('pino says by a number whether info is printed', () => {
+  const { log } = Fastify({ logger: { level: 'info' } })
+  const numbered = log as typeof log & { levelVal: number }
+  for (const [level, number] of [['trace', 10], ['debug', 20], ['info', 30], ['warn', 40], ['silent', Infinity]] as const) {
+    log.level = level
+    assert.equal(numbered.levelVal, number)
+  }
+})

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import type { FastifyBaseLogger } from 'fastify'
+import { accessFields } from '../../../lib/observe/access-fields.ts'
 import { LineWriter } from '../../../lib/observe/line-writer.ts'
+import { attemptOf, exchangeWith } from '../samples.ts'
 
 const require = createRequire(import.meta.url)
 interface Pino {
@@ -16,8 +18,15 @@ interface Pino {
 }
 const pino = createRequire(require.resolve('fastify'))('pino') as Pino
 
-const fields = { route: '/*', path: '/a"b\\c\u2028é', status: 200, ratio: NaN, none: null, reused: true, durations: { total: 1.25, queue: 0 } }
 const bindings = { reqId: 'req-1', trace_id: '4bf9' }
+
+function exchangeAt (url: string): ReturnType<typeof exchangeWith> {
+  const exchange = exchangeWith({ reply: { statusCode: 200 }, startedAt: 1000, url, method: 'PUT' })
+  Object.assign(exchange, { endedAt: 1100.126, upstreamPath: '/v2/orders?token=secret', bytesIn: 3, bytesOut: 1234567, attempts: 1 })
+  exchange.last = attemptOf(exchange, { startedAt: 1002, sentAt: 1004.504, connectTime: 2, writtenAt: 1010.504, headAt: 1050.5, endedAt: 1099.999, statusCode: 200, reused: true })
+  return exchange
+}
+const exchange = exchangeAt('/orders/7é?token=secret')
 
 interface Written { readonly log: FastifyBaseLogger, text: () => string, stream: ReturnType<Pino['destination']> }
 
@@ -33,11 +42,11 @@ const withoutTime = (line: string): string => line.replace(/"time":\d{13},/, '')
 for (const [what, options] of [['by default', {}], ['with a name', { name: 'an "app"' }], ['without a base', { base: null }], ['at debug', { level: 'debug' }]] as const) {
   test(`prints, byte for byte, what pino prints ${what}`, (t) => {
     const { log, text } = toFile(t, options)
-    const writer = LineWriter.create(log, fields)!
+    const writer = LineWriter.create(log, bindings, exchange)!
 
-    assert.equal(writer.write(bindings, fields), true)
+    assert.equal(writer.write(bindings, exchange), true)
     writer.flush()
-    log.child(bindings).info(fields, 'proxied')
+    log.child(bindings).info(accessFields(exchange), 'proxied')
 
     const [ours, pinos, rest] = text().split('\n')
     assert.equal(withoutTime(ours!), withoutTime(pinos!))
@@ -48,11 +57,48 @@ for (const [what, options] of [['by default', {}], ['with a name', { name: 'an "
 
 test('writes the lines of one turn at its end, in their order', async (t) => {
   const { log, text } = toFile(t)
-  const writer = LineWriter.create(log, fields)!
-  for (const reqId of ['a', 'b', 'c']) writer.write({ reqId }, fields)
+  const writer = LineWriter.create(log, bindings, exchange)!
+  for (const reqId of ['a', 'b', 'c']) writer.write({ reqId }, exchange)
   assert.equal(text(), '')
   await new Promise((resolve) => setImmediate(resolve))
   assert.deepEqual(text().trim().split('\n').map((line) => (JSON.parse(line) as typeof bindings).reqId), ['a', 'b', 'c'])
+})
+
+const others: readonly (readonly [what: string, bindings: Record<string, unknown>, url: string])[] = [
+  ['a path with a quote', bindings, '/a"b'],
+  ['a path with a backslash', bindings, '/a\\b'],
+  ['a path beyond latin1', bindings, '/\u2028'],
+  ['a path as long as a whole batch', bindings, `/${'a'.repeat(64 * 1024)}`],
+  ['a request id that is no text', { reqId: 7 }, '/']
+]
+for (const [what, bindings, url] of others) {
+  test(`leaves a line with ${what} to pino, behind the lines before it`, (t) => {
+    const { log, text } = toFile(t)
+    const writer = LineWriter.create(log, { reqId: 'first' }, exchange)!
+    writer.write({ reqId: 'first' }, exchange)
+
+    assert.equal(writer.write(bindings, exchangeAt(url)), false)
+    log.child(bindings).info(accessFields(exchangeAt(url)), 'proxied')
+    assert.equal(writer.write({ reqId: 'last' }, exchange), true)
+    writer.flush()
+
+    assert.deepEqual(text().trim().split('\n').map((line) => (JSON.parse(line) as typeof bindings)['reqId']), ['first', bindings['reqId'], 'last'])
+  })
+}
+
+test('keeps no more lines than it has memory for', (t) => {
+  const { log, text } = toFile(t)
+  const writer = LineWriter.create(log, bindings, exchange)!
+  let printed = 0
+  for (let count = 0; count < 500; count++) {
+    if (writer.write(bindings, exchange)) printed++
+    else log.child(bindings).info(accessFields(exchange), 'proxied')
+  }
+  writer.flush()
+  const lines = text().trim().split('\n').map(withoutTime)
+  assert.equal(lines.length, 500)
+  assert.equal(new Set(lines).size, 1)
+  assert.ok(printed > 490)
 })
 
 const own: readonly (readonly [what: string, options: object])[] = [
@@ -68,41 +114,41 @@ const own: readonly (readonly [what: string, options: object])[] = [
   ['its fields in a field', { nestedKey: 'payload' }]
 ]
 for (const [what, options] of own) {
-  test(`leaves a logger with ${what} to print for itself`, (t) => assert.equal(LineWriter.create(toFile(t, options).log, fields), null))
+  test(`leaves a logger with ${what} to print for itself`, (t) => assert.equal(LineWriter.create(toFile(t, options).log, bindings, exchange), null))
 }
 
 test('leaves a stream that is no file its lines, one at a time', () => {
-  assert.equal(LineWriter.create(pino({}, { write () {} }), fields), null)
+  assert.equal(LineWriter.create(pino({}, { write () {} }), bindings, exchange), null)
 })
 
 test('leaves a logger that is not pino alone', () => {
   const log = { info () {}, child: () => log, level: 'info' } as unknown as FastifyBaseLogger
-  assert.equal(LineWriter.create(log, fields), null)
+  assert.equal(LineWriter.create(log, bindings, exchange), null)
 })
 
 for (const level of ['warn', 'silent']) {
   test(`has nothing to print at ${level}`, (t) => {
     const { log, text } = toFile(t)
-    const writer = LineWriter.create(log, fields)!
+    const writer = LineWriter.create(log, bindings, exchange)!
     log.level = level
-    assert.equal(writer.write(bindings, fields), false)
+    assert.equal(writer.write(bindings, exchange), false)
     writer.flush()
     assert.equal(text(), '')
   })
 }
 
 test('lets pino print while somebody listens to its printing', (t) => {
-  const writer = LineWriter.create(toFile(t).log, fields)!
+  const writer = LineWriter.create(toFile(t).log, bindings, exchange)!
   const listeners = { start () {}, end () {}, asyncStart () {}, asyncEnd () {}, error () {} }
   tracingChannel('pino_asJson').subscribe(listeners)
   t.after(() => tracingChannel('pino_asJson').unsubscribe(listeners))
-  assert.equal(writer.write(bindings, fields), false)
+  assert.equal(writer.write(bindings, exchange), false)
 })
 
 test('outlives a stream that is gone', (t) => {
   const { log, stream } = toFile(t)
-  const writer = LineWriter.create(log, fields)!
-  writer.write(bindings, fields)
+  const writer = LineWriter.create(log, bindings, exchange)!
+  writer.write(bindings, exchange)
   stream.destroy()
   assert.doesNotThrow(writer.flush)
 })
