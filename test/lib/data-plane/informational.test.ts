@@ -25,7 +25,6 @@ function relay (statusCode: number, headers: string[], { socket = { writable: tr
 
 const relayed: readonly (readonly [statusCode: number, headers: string[], written: string])[] = [
   [103, ['Link', '</a.css>; rel=preload', 'link', '</b.js>; rel=preload'], 'HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>; rel=preload\r\n\r\n'],
-  [100, [], 'HTTP/1.1 100 Continue\r\n\r\n'],
   [102, ['X-A', '\u00e4'], 'HTTP/1.1 102 Processing\r\nx-a: \u00e4\r\n\r\n'],
   [199, ['a', 'b'], 'HTTP/1.1 199 \r\na: b\r\n\r\n'],
   // Nothing that frames a message or ends at this hop.
@@ -37,6 +36,10 @@ for (const [statusCode, headers, written] of relayed) {
     assert.equal(relay(statusCode, headers), written)
   })
 }
+
+test('leaves out 100, which is ours to say', () => {
+  assert.equal(relay(100, []), null)
+})
 
 const leftOut: readonly (readonly [why: string, statusCode: number, fields: Fields])[] = [
   ['what comes behind an earlier response of a pipeline', 103, { socket: null }],
