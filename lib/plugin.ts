@@ -13,6 +13,7 @@ import { RouteLookup } from './data-plane/route-lookup.ts'
 import { declareFastifyRoute } from './data-plane/routes.ts'
 import { undiciVersion } from './data-plane/pool/index.ts'
 import { AccessLog } from './observe/access-log.ts'
+import { EventLog } from './observe/event-log.ts'
 import { Metrics } from './observe/metrics/index.ts'
 import { Recorder } from './observe/metrics/recorder.ts'
 import { unwatchPauses, watchPauses } from './observe/pauses.ts'
@@ -93,7 +94,7 @@ function setUp (app: FastifyInstance): Shared {
 
 function watch (app: FastifyInstance, gateway: Gateway): void {
   const accessLog = new AccessLog()
-  gateway.observers.push(accessLog)
+  gateway.observers.push(accessLog, new EventLog(app.log, gateway.tools.now))
   // A process that ends in the middle of a turn has lines left to print.
   function flush (): void { accessLog.flush() }
   process.once('exit', flush)

@@ -33,8 +33,8 @@ for (const [what, status] of [['answer 503', 503], ['refuse connections', 0]] as
       `p99 ${p99.toFixed(0)} ms, longest ${longest.toFixed(0)} ms`)
     assert.ok(exchanges >= count)
     // In short, the reserve of the budget is more than a share.
-    // In short, other tests have the cores too.
-    assert.ok(p99 <= (isFull ? 100 : 300))
+    // In short, other tests have the cores too, and may have all of them for half a second.
+    assert.ok(percentile(load.answers, isFull ? 0.99 : 0.5) <= 100)
     assert.ok(attempts <= exchanges * 1.2 + (isFull ? 0 : 20))
   })
 }
