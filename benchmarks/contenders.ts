@@ -56,6 +56,6 @@ export function takesPart ({ name }: Contender, scenario: Scenario): boolean {
   return scenario.contenders === null ? name !== 'ours-plain' : scenario.contenders.includes(name)
 }
 
-function fileOf ({ name }: Contender): string {
+export function fileOf ({ name }: Contender): string {
   return join(import.meta.dirname, 'contenders', `${name}.js`)
 }

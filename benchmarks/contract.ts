@@ -20,6 +20,9 @@ export const eight: readonly string[] = Array.from({ length: 8 }, (_, index) => 
 /** Where canary requests go. */
 export const canaryUpstream: string = eight[1]!
 
+/** Another origin, which dies. */
+export const second: string = process.env.SECOND ?? ''
+
 /** Where the origin speaks TLS. Its certificate is one for `localhost`. */
 export const secureUpstream: string = upstream.replace('http://127.0.0.1', 'https://127.0.0.9')
 export const secureName = 'localhost'

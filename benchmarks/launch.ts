@@ -73,6 +73,14 @@ export class Launched {
     }
   }
 
+  /** Answers of a process that listens to its channel, as those with memory/probe.ts do. */
+  async ask (question: string): Promise<unknown> {
+    return await new Promise((resolve, reject) => {
+      this.#child.once('message', resolve)
+      this.#child.send(question, (error) => { if (error) reject(error) })
+    })
+  }
+
   async stop (): Promise<void> {
     this.kill('SIGTERM')
     const timer = setTimeout(() => this.kill('SIGKILL'), stopTimeout)
@@ -87,12 +95,14 @@ export interface LaunchOptions {
   readonly upstream: string
   /** See contract.ts. */
   readonly env?: Readonly<Record<string, string>>
+  /** For Node itself. */
+  readonly node?: readonly string[]
 }
 
 /** Starts a program that keeps the contract of contract.ts, and waits until it accepts connections. */
-export async function launch (path: string, { on, upstream, env = {} }: LaunchOptions): Promise<Launched> {
+export async function launch (path: string, { on, upstream, env = {}, node = [] }: LaunchOptions): Promise<Launched> {
   const port = await freePort()
-  const [command, ...args] = pinned(on, [process.execPath, path])
+  const [command, ...args] = pinned(on, [process.execPath, ...node, path])
   const child = spawn(command!, args, {
     // A group of its own, so that it can be killed with its children; a Ctrl-C then reaches us alone.
     detached: true,

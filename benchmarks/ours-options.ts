@@ -1,6 +1,6 @@
 import type { ProxyOptions, RouteOptions } from '../types/index.ts'
 import { replacement } from './answers.ts'
-import { canaryUpstream, eight, secureName, secureUpstream, tls, upstream, type feature } from './contract.ts'
+import { canaryUpstream, eight, second, secureName, secureUpstream, tls, upstream, type feature } from './contract.ts'
 import { routes } from './many.ts'
 
 /** What a user has on without asking for more is on everywhere; a canary rule that every request is held against, too. */
@@ -61,6 +61,10 @@ export function oursOptions (asked: typeof feature): ProxyOptions {
       return { upstreams: { stable: upstream, next: upstream }, routes: routes.map((url) => ({ url: `${url}/*`, upstream: 'stable', ...common })) }
     case 'rewrite':
       return { upstreams: { stable: upstream, next: upstream }, routes: [{ url: '/*', upstream: 'stable', ...common, body: { rewrite: [replacement] } }] }
+    case 'pair':
+      return { upstreams: { stable: [upstream, second], next: upstream }, routes: [{ url: '/*', upstream: 'stable', ...common }] }
+    case 'room':
+      return { upstreams: { stable: { endpoints: [upstream], limits: { active: 50_000 }, pool: { connections: 10_000 } }, next: upstream }, routes: [{ url: '/*', upstream: 'stable', ...common }] }
     case 'none':
       return { upstreams: { stable: upstream, next: upstream }, routes: [{ url: '/*', upstream: 'stable', ...common }] }
   }

@@ -1,7 +1,7 @@
 import type { Goal } from './goals.ts'
 
 /** What a contender has to do beside passing on what comes; see contract.ts. */
-export type Feature = 'none' | 'tls' | 'canary' | 'endpoints' | 'policies' | 'routes' | 'rewrite'
+export type Feature = 'none' | 'tls' | 'canary' | 'endpoints' | 'policies' | 'routes' | 'rewrite' | 'pair' | 'room'
 
 /** One kind of traffic. */
 export interface Scenario {

@@ -28,8 +28,9 @@ function packagesOf (lock) {
 
 function bench () {
   const [first, ...rest] = process.argv.slice(2)
-  const [program, args] = first === 'tunnel' ? ['tunnel.js', rest] : ['run.js', process.argv.slice(2)]
-  const child = spawn(process.execPath, [join(root, 'dist', 'benchmarks', program), ...args], {
+  const isNamed = ['tunnel', 'tail', 'disturbances', 'memory', 'ratio'].includes(first)
+  const program = isNamed ? first : 'run'
+  const child = spawn(process.execPath, [join(root, 'dist', 'benchmarks', `${program}.js`), ...(isNamed ? rest : process.argv.slice(2))], {
     cwd: root,
     // Over the channel it notices our end, however that comes, and stops the proxies it has started.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc']

@@ -15,6 +15,8 @@ const answers: Record<string, Answer> = {
   '/echo-length': countUpload,
   '/slow': answerLater,
   '/echo': echo,
+  // Not within the time of any measurement.
+  '/never': () => {},
   '/chunked': answerInChunks,
   '/redirect': (_request, response) => { response.writeHead(302, { location: '/small', 'content-length': 0 }).end() },
   '/cookies': (_request, response) => { response.writeHead(200, { 'set-cookie': ['a=1; Path=/', 'b=2; Expires=Thu, 01 Jan 2037 00:00:00 GMT'], 'content-length': 0 }).end() },

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { small } from '../answers.ts'
 
 /*
@@ -18,29 +19,35 @@ export interface Asked {
   /** Seconds before that are not counted. */
   readonly warm: number
   readonly connections: number
+  /** Seconds that are counted apart from those that follow; 0 for none. */
+  readonly split: number
+  /** When it begins, as a date in milliseconds; 0 for at once. */
+  readonly at: number
+}
+
+/** Milliseconds, from when a request was due. */
+export interface Quantiles {
+  readonly p50: number
+  readonly p99: number
+  readonly p999: number
+  readonly max: number
 }
 
 export interface Answered {
   readonly requests: number
   readonly failures: number
-  /** Milliseconds, from when a request was due. */
-  readonly p50: number
-  readonly p99: number
-  readonly p999: number
-  readonly max: number
-  /** The longest within each tenth of a second, for what happens at some moment. */
-  readonly slots: readonly number[]
+  readonly all: Quantiles
+  readonly before: Quantiles
+  readonly after: Quantiles
 }
 
-const { port, rate, seconds, warm, connections } = JSON.parse(process.argv[2]!) as Asked
+const { port, rate, seconds, warm, connections, split, at } = JSON.parse(process.argv[2]!) as Asked
 const interval = 1000 / rate
 const uncounted = Math.ceil(rate * warm)
 const total = uncounted + Math.ceil(rate * seconds)
 /** Milliseconds; the kernel makes some more of it. */
 const nap = 0.02
 const latencies = new Float64Array(total)
-const slotLength = 100
-const slots = new Float64Array(Math.ceil(seconds * 1000 / slotLength) + 1)
 const message = Buffer.from(`GET /small HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
 const headEnd = Buffer.from('\r\n\r\n')
 const statusAt = 'HTTP/1.1 '.length
@@ -95,12 +102,7 @@ class Line {
     if (this.#received < this.#expected) return
 
     const now = performance.now() - beganAt
-    const latency = now - this.#index * interval
-    latencies[this.#index] = latency
-    if (this.#index >= uncounted) {
-      const slot = Math.floor((this.#index - uncounted) * interval / slotLength)
-      if (latency > slots[slot]!) slots[slot] = latency
-    }
+    latencies[this.#index] = now - this.#index * interval
     this.#index = -1
     answered++
     free.push(this)
@@ -134,10 +136,15 @@ function spin (): void {
 
 function tell (): void {
   failures += total - answered
-  const sorted = latencies.subarray(uncounted).toSorted()
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
-  const result: Answered = { requests: total - uncounted, failures, p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1), slots: [...slots] }
+  const border = uncounted + Math.ceil(rate * split)
+  const result: Answered = { requests: total - uncounted, failures, all: quantiles(uncounted, total), before: quantiles(uncounted, border), after: quantiles(border, total) }
   process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit())
+}
+
+function quantiles (from: number, to: number): Quantiles {
+  const sorted = latencies.subarray(from, to).toSorted()
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) }
 }
 
 await new Promise<void>((resolve) => {
@@ -146,5 +153,6 @@ await new Promise<void>((resolve) => {
     free.push(new Line(() => { if (++connected === connections) resolve() }))
   }
 })
+if (at > 0) await sleep(Math.max(0, at - Date.now()))
 beganAt = performance.now()
 spin()
