@@ -1,4 +1,4 @@
-import { type Attributes, context, createContextKey, isSpanContextValid, propagation, ROOT_CONTEXT, type Context, type Link, type Span, type SpanContext, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
+import { type Attributes, context, createContextKey, diag, isSpanContextValid, propagation, ROOT_CONTEXT, type Context, type Link, type Span, type SpanContext, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
 import type { Attempt, Endpoint, ProxyErrorLike } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 
@@ -14,6 +14,15 @@ const silent = ROOT_CONTEXT.setValue(suppressed, true)
 
 /** What the semantic conventions know; any other is `_OTHER`, lest a client should make up names of spans. */
 const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE', 'QUERY'])
+
+/** What the app's SDK throws (a processor, a sampler, a propagator) is its own affair: it is told, and no client. */
+function tell (error: unknown): void {
+  try {
+    diag.error('fastify-sluice: tracing failed', error)
+  } catch {
+    // The app's own logger of diagnostics. There is nowhere left to say so.
+  }
+}
 
 /** As far as a span tells of the connection of an attempt. */
 export interface TracedAttempt extends Attempt {
@@ -52,12 +61,22 @@ export class Tracing {
 
   /** Finds the exchange's place in a trace, for its log lines: the active span, or what the client sent. */
   follow (exchange: ProxyExchange): void {
+    const traced: Traced = { span: null, parent: ROOT_CONTEXT }
+    this.#traced.set(exchange, traced)
+    try {
+      this.#follow(exchange, traced)
+    } catch (error) {
+      tell(error)
+    }
+  }
+
+  #follow (exchange: ProxyExchange, traced: Traced): void {
     const { request } = exchange
     const active = context.active()
     const span = trace.getSpan(active)
     if (span !== undefined) nameRoute(active, span, request.routeOptions?.url)
     const parent = span !== undefined ? active : propagation.extract(ROOT_CONTEXT, request.headers)
-    this.#traced.set(exchange, { span: null, parent })
+    traced.parent = parent
     const spanContext = trace.getSpanContext(parent)
     // A caller who is not followed has no say in our lines either.
     if (spanContext === undefined || (span === undefined && exchange.isTraceRestarted)) return
@@ -66,6 +85,17 @@ export class Tracing {
 
   /** Begins the span of an attempt and puts its context into the headers. */
   begin (exchange: ProxyExchange, headers: Record<string, string | string[]>, attempt: number): void {
+    // First: whatever fails from here on, the client's never stand where the propagator's should.
+    for (const field of this.#fields) delete headers[field]
+    if (exchange.isTraceRestarted) delete headers['baggage']
+    try {
+      this.#begin(exchange, headers, attempt)
+    } catch (error) {
+      tell(error)
+    }
+  }
+
+  #begin (exchange: ProxyExchange, headers: Record<string, string | string[]>, attempt: number): void {
     // What is sent, which may be another than was received.
     const { method } = exchange.outgoing!
     const traced = this.#traced.get(exchange)!
@@ -85,13 +115,19 @@ export class Tracing {
     const span = this.#tracer.startSpan(name, { kind: SpanKind.CLIENT, links, attributes }, parent)
     traced.span = span
     if (exchange.trace === null) enter(exchange, span.spanContext())
-    for (const field of this.#fields) delete headers[field]
-    if (exchange.isTraceRestarted) delete headers['baggage']
     propagation.inject(trace.setSpan(parent, span), headers)
   }
 
   /** An endpoint is chosen, and the head as it will be. */
   sent (attempt: TracedAttempt, path: string): void {
+    try {
+      this.#sent(attempt, path)
+    } catch (error) {
+      tell(error)
+    }
+  }
+
+  #sent (attempt: TracedAttempt, path: string): void {
     const { endpoint } = attempt
     const exchange = attempt.exchange as ProxyExchange
     const span = this.#traced.get(exchange)?.span
@@ -116,17 +152,26 @@ export class Tracing {
     const span = traced?.span
     if (span === undefined || span === null) return
     traced!.span = null
-    if (span.isRecording()) describeEnd(span, attempt)
-    span.end()
+    try {
+      if (span.isRecording()) describeEnd(span, attempt)
+      span.end()
+    } catch (error) {
+      tell(error)
+    }
   }
 
   /** The exchange ended between the beginning of a span and its attempt. */
   discard (exchange: ProxyExchange, error: ProxyErrorLike): void {
     const traced = this.#traced.get(exchange)
     if (traced === undefined || traced.span === null) return
-    if (error.side !== 'client') fail(traced.span, error)
-    traced.span.end()
+    const { span } = traced
     traced.span = null
+    try {
+      if (error.side !== 'client') fail(span, error)
+      span.end()
+    } catch (error) {
+      tell(error)
+    }
   }
 
   /** Once per endpoint: a URL costs more to take apart than to keep. */
