@@ -23,6 +23,12 @@ test('the only endpoint of an upstream is asked nothing more after failures in a
   while (endpoints[0]!.breaker !== 'half-open') await new Promise((resolve) => setTimeout(resolve, 10))
   assert.equal((await proxy.get('/x')).body, 'well')
   assert.equal(endpoints[0]!.breaker, 'closed')
+  const told = proxy.logs.filter(({ event }) => event !== undefined)
+  assert.deepEqual(told.map(({ level, msg, reason }) => [level, msg, reason]), [
+    [40, 'breaker opened', 'consecutive-failures'],
+    [30, 'breaker half-open', 'time'],
+    [30, 'breaker closed', 'probes']
+  ])
 }))
 
 test('answers are no failures, whatever their status', async (t) => {

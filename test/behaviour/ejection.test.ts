@@ -20,6 +20,8 @@ test('an endpoint that always answers 503 is found out after five, and told of',
   assert.equal(statuses.filter((status) => status === 503).length, 5)
   assert.equal(sick.hits, 5)
   assert.deepEqual(events.map(({ name, endpoint, reason }) => [name, endpoint!.origin, reason]), [['ejected', sick.url, 'consecutive-failures']])
+  const { level, event, upstream, endpoint, reason, available, endpoints: all } = await proxy.line('endpoint ejected')
+  assert.deepEqual([level, event, upstream, endpoint, reason, available, all], [40, 'ejected', 'some', sick.url, 'consecutive-failures', 2, 3])
   const { endpoints } = proxy.app.proxy.stats().upstreams['some']!
   assert.deepEqual(endpoints.map(({ isEjected }) => isEjected), [true, false, false])
   assert.ok(endpoints[0]!.ejectedFor > 25_000)

@@ -23,6 +23,9 @@ test('what is beyond the queue is refused at once, and no endpoint is blamed', (
   assert.equal(refused.headers['retry-after'], '1')
   assert.match(String(refused.headers['proxy-status']), /error=connection_limit_reached/)
   assert.equal(JSON.parse(refused.body).code, 'FST_SLUICE_UPSTREAM_OVERFLOW')
+  for (let count = 0; count < 5; count++) await proxy.get('/more')
+  const told = proxy.logs.filter(({ event }) => event === 'overflowed')
+  assert.deepEqual(told.map(({ level, msg, upstream: name, times }) => [level, msg, name, times]), [[40, 'upstream overflowed', 'one', 1]])
 
   const late = await second
   assert.deepEqual([late.status, JSON.parse(late.body).code], [503, 'FST_SLUICE_QUEUE_TIMEOUT'])
