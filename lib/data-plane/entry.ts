@@ -17,6 +17,7 @@ import { RequestBody } from './request-body.ts'
 import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
 import { readTrace } from './transform/trace-context.ts'
 import { isLogged, takeTrace } from './request-log.ts'
+import { closeBehindUpgrade } from './response-head.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** What a route's own code needs of the gateway. */
@@ -44,6 +45,7 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
     if (fault !== null && fault.isLeftToNode) return leaveToNode(gate, exchange, fault)
     if (fault !== null) throw refused(exchange, fault)
     if (request.raw.httpVersionMajor === 2) openHttp2(exchange)
+    else closeBehindUpgrade(exchange)
     exchange.isShownOtherwise = restoreUrl(request.raw)
     const target = parseTarget(request.raw.url!, request.method, route.encodedSlashes)
     if (target === null) throw invalid('the request target is not one that can be forwarded')

@@ -3,6 +3,7 @@ import type { ProxyExchange } from '../model/exchange.ts'
 import { isEventStream } from './content.ts'
 import { appendProxyStatus } from './failure.ts'
 import { isHttp2 } from './http2-reply.ts'
+import { mayHaveLost } from './upgrade/plain.ts'
 
 /** What an upstream's head means for the exchange, and what of it is settled here, whatever the route says. */
 export function settleHead (exchange: ProxyExchange, { statusCode, headers }: ResponseHead, isClosing: boolean): void {
@@ -22,4 +23,11 @@ export function settleHead (exchange: ProxyExchange, { statusCode, headers }: Re
   if (headers['vary'] !== undefined && reply.hasHeader('vary')) headers['vary'] = `${String(reply.getHeader('vary'))}, ${[headers['vary']].flat().join(', ')}`
   if (headers['strict-transport-security'] !== undefined && reply.hasHeader('strict-transport-security')) delete headers['strict-transport-security']
   if (isClosing && !isHttp2(reply.raw)) reply.header('connection', 'close')
+  closeBehindUpgrade(exchange)
+}
+
+/** Now, and once its body is through, since what comes behind that is lost as well. */
+export function closeBehindUpgrade ({ request, reply }: ProxyExchange): void {
+  const { raw } = request
+  if (raw.headers.upgrade !== undefined && raw.httpVersionMajor === 1 && mayHaveLost(raw, request.server.server)) reply.header('connection', 'close')
 }

@@ -33,6 +33,7 @@ const cases: [what: string, row: Row, upstream: Upstream, isWhole?: true][] = [
   ['a status of two digits', invalid, says('HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n')],
   ['100 Continue without end', invalid, says('HTTP/1.1 100 Continue\r\n\r\n'.repeat(1000))],
   ['a coding that was not asked for', invalid, says('HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n')],
+  ['chunks twice', invalid, says('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n')],
   ['a coding until the end', invalid, says('HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok')],
   ['a change of protocol that nobody asked for', invalid, says('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')],
   ['interim answers without end', invalid, says('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(1000))],

@@ -102,3 +102,28 @@ test('leaves an upgrade alone that another listener has taken, or may still take
   client.socket.send('ours')
   assert.equal((await client.next()).toString(), 'ours')
 })
+
+// Node loses those, where nobody listens for upgrades: the next answer must not be taken for theirs.
+test('closes the connection behind an upgrade that nobody wants where something came with it, and only there', async (t) => {
+  const upstream = await origin(t, echo())
+  const proxy = await start(t, { upstream: upstream.url })
+  const next = 'GET /next HTTP/1.1\r\nHost: x\r\n\r\n'
+  for (const [text, connection] of [
+    [`GET /a HTTP/1.1\r\nHost: x\r\n${offer}\r\n`, 'keep-alive'],
+    [`GET /a HTTP/1.1\r\nHost: x\r\n${offer}\r\n${next}`, 'close'],
+    [`POST /a HTTP/1.1\r\nHost: x\r\n${offer}Content-Length: 2\r\n\r\nok`, 'keep-alive'],
+    [`POST /a HTTP/1.1\r\nHost: x\r\n${offer}Content-Length: 2\r\n\r\nok${next}`, 'close'],
+    [`POST /a HTTP/1.1\r\nHost: x\r\n${offer}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n${next}`, 'close']
+  ] as const) {
+    const client = await connect(t, proxy.port)
+    client.write(text)
+    const response = await client.response()
+    assert.deepEqual([response.status, response.headers['connection']], [200, connection], text)
+    if (connection === 'close') {
+      assert.equal((await client.closed).clean, true)
+      continue
+    }
+    client.write(next)
+    assert.equal((JSON.parse((await client.response()).body.toString()) as Echo).url, '/next')
+  }
+})

@@ -78,3 +78,21 @@ test('a socket that is given back to its server is read from the start of what w
   client.write('GET /more HTTP/1.1\r\nHost: x\r\n\r\n')
   assert.match(await reads(client, '/more'), /^HTTP\/1\.1 200 OK/)
 })
+
+test('where nobody listens, an upgrade is a request, and what came behind it in one read is lost', async (t) => {
+  const server = createServer((request, response) => { response.end(`<${request.url}>`) })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.after(() => {
+    client.destroy()
+    server.close()
+    server.closeAllConnections()
+  })
+
+  client.write(`${upgrade}GET /behind HTTP/1.1\r\nHost: x\r\n\r\n`)
+  const first = await reads(client, '/up>')
+  client.write('GET /next HTTP/1.1\r\nHost: x\r\n\r\n')
+
+  assert.ok(!(first + await reads(client, '/next>')).includes('behind'))
+})

@@ -48,6 +48,7 @@ export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>): H
 export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
   const headers: Headers = {}
   let connection: string | undefined
+  let coding: string | undefined
   for (let index = 0; index < raw.length; index += 2) {
     const name = fieldName(raw[index]!)
     if (responseFields.has(name)) {
@@ -55,7 +56,9 @@ export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
         const tokens = raw[index + 1]!.toString('latin1')
         connection = connection === undefined ? tokens : `${connection},${tokens}`
       } else if (name === 'transfer-encoding') {
-        checkCoding(raw[index + 1]!.toString('latin1'))
+        const value = raw[index + 1]!.toString('latin1')
+        coding = coding === undefined ? value : `${coding}, ${value}`
+        checkCoding(coding)
       }
       continue
     }

@@ -30,3 +30,17 @@ export function plainHead ({ method, url, httpVersion, rawHeaders }: Pick<Incomi
   }
   return `${text}\r\n`
 }
+
+/**
+ * Whether Node may have lost what came behind a request for an upgrade, which it does with the rest of the same read where nobody
+ * listens for upgrades (test/contract/node-upgrade.test.ts): its client has to be told that no more is answered on this connection,
+ * lest it take the next answer for another's. Bytes tell, on the first request of a connection, which is where Java's HttpClient
+ * offers h2c.
+ */
+export function mayHaveLost ({ method, url, headers, rawHeaders, socket }: IncomingMessage, server: { listenerCount (event: string): number }): boolean {
+  if (server.listenerCount('upgrade') > 0) return false
+  if (headers['transfer-encoding'] !== undefined) return true
+  let length = `${method} ${url} HTTP/1.1\r\n\r\n`.length + Number(headers['content-length'] ?? 0)
+  for (let index = 0; index < rawHeaders.length; index += 2) length += rawHeaders[index]!.length + rawHeaders[index + 1]!.length + ': \r\n'.length
+  return socket.bytesRead > length
+}
