@@ -12,7 +12,7 @@ const byRoute = `${seen},route=~"$route"`
 const byUpstream = `${seen},upstream=~"$upstream"`
 
 /** What clients get as 5xx, and answers that broke off: as in ops/prometheus/rules.yml. */
-const failed = (by, labels) => `sum by (${by}) (rate(sluice_requests_total{${labels},code=~"5.."}[$__rate_interval]) or rate(sluice_requests_total{${labels},code!~"5..",error!~"|client_.+|http_request_error|rate_limited"}[$__rate_interval]))`
+const failed = (by, labels) => `sum by (${by}) (rate(sluice_requests_total{${labels},code=~"5.."}[$__rate_interval]) or rate(sluice_requests_total{${labels},code!~"5..",error!~"|client_.+|http_request_.+|rate_limited"}[$__rate_interval]))`
 const all = (by, labels) => `sum by (${by}) (rate(sluice_requests_total{${labels}}[$__rate_interval]))`
 /** Nothing having happened is 0, not an empty panel. */
 const orZero = (expr, by, of) => `${expr} or 0 * ${all(by, of)}`
@@ -51,9 +51,9 @@ const gateway = [
   panel('Time in the proxy', 'Of an exchange, neither in an attempt nor in the queue. Us, rather than them.', 's', [['0.5', 'p50'], ['0.99', 'p99']].map(([q, name]) => [quantile(q, 'sluice_overhead_duration_seconds', 'route', byRoute), `${name} {{route}}`])),
   panel('Slow requests', 'Above the option slow of their route: spikes that averages hide.', 'reqps', [[rate('sluice_slow_requests_total', 'route, upstream, variant', byRoute), '{{route}} {{upstream}} {{variant}}']]),
   row('Errors'),
-  panel('Errors by cause', 'The words of the error table, per second. Client errors are beside.', 'reqps', [[quiet(`sum by (error, code) (rate(sluice_requests_total{${byRoute},error!~"|client_.+|http_request_error"}[$__rate_interval]))`), '{{code}} {{error}}']], { stack: true }),
+  panel('Errors by cause', 'The words of the error table, per second. Client errors are beside.', 'reqps', [[quiet(`sum by (error, code) (rate(sluice_requests_total{${byRoute},error!~"|client_.+|http_request_.+"}[$__rate_interval]))`), '{{code}} {{error}}']], { stack: true }),
   panel('Failing routes', 'Share of their requests.', 'percentunit', [[share('route', byRoute), '{{route}}']]),
-  panel('By clients', 'Those that left, and those whose requests cannot be forwarded.', 'reqps', [[quiet(`sum by (error) (rate(sluice_requests_total{${byRoute},error=~"client_.+|http_request_error"}[$__rate_interval]))`), '{{error}}']]),
+  panel('By clients', 'Those that left, and those whose requests cannot be forwarded.', 'reqps', [[quiet(`sum by (error) (rate(sluice_requests_total{${byRoute},error=~"client_.+|http_request_.+"}[$__rate_interval]))`), '{{error}}']]),
   panel('Statuses of upstreams', '5xx that an upstream made itself.', 'reqps', [[quiet(`sum by (route, code) (rate(sluice_requests_total{${byRoute},code=~"5..",error=""}[$__rate_interval]))`), '{{route}} {{code}}']]),
   row('Canaries'),
   panel('Share of variants', 'Of the requests of each route.', 'percentunit', [[`${all('route, variant', byRoute)} / on (route) group_left () ${all('route', byRoute)}`, '{{route}} {{variant}}']]),

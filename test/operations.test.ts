@@ -4,6 +4,7 @@ import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { parser } from '@prometheus-io/lezer-promql'
+import { errorNames, proxyError } from '../lib/errors.ts'
 import { families } from '../lib/observe/metrics/families.ts'
 
 /*
@@ -46,6 +47,16 @@ function problemsOf (expr: string): string[] {
 
 test('the rules ask for nothing that is not there', () => {
   assert.deepEqual(problemsOf(rules.replace(/^ *(record|alert|summary|description): .*$/gm, '')), [])
+})
+
+test('what clients do wrong is no error of ours in any rule, and all else is', () => {
+  const excluded = new Set(Array.from(rules.matchAll(/error!~"([^"]*)"/g), ([, pattern]) => pattern!))
+  assert.equal(excluded.size, 1)
+  const pattern = new RegExp(`^(?:${[...excluded][0]!})$`)
+  for (const name of errorNames) {
+    const { error, side } = proxyError(name, 'select')
+    assert.equal(pattern.test(error), side === 'client', error)
+  }
 })
 
 test('every alert says how bad it is, what is wrong and what it means', () => {

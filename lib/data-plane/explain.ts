@@ -7,9 +7,11 @@ import { chooseVariant } from './canary.ts'
 import { readCookie } from './cookie.ts'
 import { type Gate, rewritePath } from './entry.ts'
 import { imagineRaw, imagineReply, imagineRequest } from './imagined.ts'
+import { noneAvailable } from './limit/choose.ts'
 import { parseTarget } from './path-policy.ts'
 import type { RouteLookup } from './route-lookup.ts'
 import { findFault } from './strictness.ts'
+import { dropSecrets } from './transform/credentials.ts'
 import { copyRequestHeaders } from './transform/hop-by-hop.ts'
 import { readTrace, writeTrace } from './transform/trace-context.ts'
 import { proxyError, toProxyError } from '../errors.ts'
@@ -62,7 +64,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
   try {
     choose(gate, exchange)
     head = shapeRequest(exchange)
-    if (exchange.upstream.state.available.length === 0) throw proxyError('no_healthy_upstream', 'select')
+    if (exchange.upstream.state.available.length === 0) throw noneAvailable(exchange.upstream.state)
   } catch (error) {
     refusal = toProxyError(error, 'select')
     if (refusal.error === 'internal_error') problems.push(messageOf(error))
@@ -110,6 +112,7 @@ function shapeRequest (exchange: ProxyExchange): RequestHead {
   const head: RequestHead = { method: exchange.method, path: rewritePath(exchange), headers: copyRequestHeaders(exchange.request.headers) }
   writeTrace(exchange, head.headers, 1)
   for (const transform of exchange.route.requestTransforms) transform.apply(head, exchange)
+  if (head.method === 'TRACE') dropSecrets(head.headers)
   exchange.hostFollowsEndpoint = head.headers['host'] === undefined
   exchange.method = head.method
   exchange.upstreamPath = head.path

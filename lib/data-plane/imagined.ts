@@ -17,8 +17,9 @@ export function imagineRaw ({ method = 'GET', url, headers = {}, ip = '127.0.0.1
   raw.httpVersionMinor = 1
   raw.rawHeaders = lines.flat()
   for (const [name, line] of lines) {
-    const known = raw.headers[name.toLowerCase()]
-    raw.headers[name.toLowerCase()] = known === undefined ? line : `${String(known)}, ${line}`
+    const lower = name.toLowerCase()
+    const known = raw.headers[lower]
+    raw.headers[lower] = known === undefined ? line : `${String(known)}${lower === 'cookie' ? ';' : ','} ${line}`
   }
   return raw
 }

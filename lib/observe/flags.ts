@@ -26,6 +26,7 @@ const flagOf: Readonly<Record<string, string>> = {
   http_protocol_error: 'UPE',
   http_response_header_section_size: 'UPE',
   http_response_body_size: 'UPE',
+  http_response_content_coding: 'UPE',
   http_upgrade_failed: 'UPE',
   http_request_error: 'IH',
   client_body_error: 'DPE',

@@ -5,12 +5,13 @@ import { fileURLToPath } from 'node:url'
 import { connect } from '../helpers/client.ts'
 import { answer, cutBody, hang, origin, refusedPort } from '../helpers/origin.ts'
 import { isAccessLine, start } from '../helpers/proxy.ts'
+import { tunnel } from '../helpers/websocket.ts'
 
 /*
  * docs/access-log.md is what people build searches and dashboards on. Its table is read here, and real lines are held against it.
  */
 
-type Kind = 'every line' | 'traced' | 'failures'
+type Kind = 'every line' | 'traced' | 'tunnels' | 'failures'
 
 interface Field { name: string, types: string[], kind: Kind }
 
@@ -44,7 +45,7 @@ function hold (line: object, kinds: readonly Kind[]): void {
 
 test('the documented table is there to be held against', () => {
   assert.ok(fields.length > 25, `${fields.length} fields`)
-  assert.ok(fields.every(({ kind }) => ['every line', 'traced', 'failures'].includes(kind)))
+  assert.ok(fields.every(({ kind }) => ['every line', 'traced', 'tunnels', 'failures'].includes(kind)))
 })
 
 test('the line of an exchange that went well has exactly the documented fields, traced or not', async (t) => {
@@ -79,6 +80,17 @@ test('the line of a failure has the rest, whether the upstream, the body or the 
   await upstream.arrived(2)
   client.reset()
   hold(await app.line(isAccessLine), ['every line', 'traced', 'failures'])
+})
+
+test('the line of a tunnel says who ended it, and how long it was open', async (t) => {
+  const well = await tunnel(t)
+  well.client.end()
+  well.upstream.socket.end()
+  hold(await well.proxy.line(isAccessLine), ['every line', 'traced', 'tunnels'])
+
+  const broken = await tunnel(t)
+  broken.upstream.socket.resetAndDestroy()
+  hold(await broken.proxy.line(isAccessLine), ['every line', 'traced', 'tunnels', 'failures'])
 })
 
 test('the example of the documentation is such a line', () => {

@@ -76,7 +76,20 @@ test('says of every endpoint whether it may be picked, and why not', async (t) =
   assert.equal(request!.headers['host'], '127.0.0.1:5')
 
   upstream.state = { ...upstream.state, available: [] }
+  assert.equal(app.app.proxy.explain({ url: '/x' }).refusal!.error, 'circuit_open')
+  assert.equal((JSON.parse((await app.get('/x')).body) as { code: string }).code, 'FST_SLUICE_CIRCUIT_OPEN')
+  broken!.breaker = 'closed'
   assert.equal(app.app.proxy.explain({ url: '/x' }).refusal!.error, 'no_healthy_upstream')
+  assert.equal((JSON.parse((await app.get('/x')).body) as { code: string }).code, 'FST_SLUICE_NO_HEALTHY_UPSTREAM')
+})
+
+test('a TRACE has none of what is secret, and several lines of cookies are one', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url }, { before: (app) => { app.addHttpMethod('TRACE') } })
+
+  const { request } = app.app.proxy.explain({ method: 'TRACE', url: '/x', headers: { authorization: 'Bearer x', cookie: 'a=1', accept: 'text/plain' } })
+  assert.deepEqual([request!.headers['authorization'], request!.headers['cookie'], request!.headers['accept']], [undefined, undefined, 'text/plain'])
+  assert.equal(app.app.proxy.explain({ url: '/x', headers: { Cookie: ['a=1', 'b=2'] } }).request!.headers['cookie'], 'a=1; b=2')
 })
 
 test('says who takes it where no proxied route does', async (t) => {

@@ -1,6 +1,6 @@
 import type { Endpoint, Upstream } from '../../../types/model.ts'
 import type { ProxyExchange } from '../../model/exchange.ts'
-import { proxyError } from '../../errors.ts'
+import { proxyError, type ProxyError } from '../../errors.ts'
 
 /**
  * The endpoint of an exchange's next attempt: one that it has not tried, as long as there is one, and one that has room.
@@ -10,7 +10,7 @@ import { proxyError } from '../../errors.ts'
 export function chooseEndpoint (exchange: ProxyExchange): Endpoint | null {
   const { state } = exchange.upstream
   const { available, balancer } = state
-  if (available.length === 0) throw proxyError(state.endpoints.some(({ breaker }) => breaker === 'open') ? 'circuit_open' : 'no_healthy_upstream', 'select')
+  if (available.length === 0) throw noneAvailable(state)
   const { tried } = exchange
   const preferred = tried === null ? available : withoutTried(available, tried)
   const endpoint = balancer.pick(preferred, exchange)
@@ -21,6 +21,10 @@ export function chooseEndpoint (exchange: ProxyExchange): Endpoint | null {
   // Nobody waits for the outcome of a probe.
   if (available.every((candidate) => candidate.breaker === 'half-open' && !candidate.seats.isFull)) throw proxyError('circuit_open', 'select')
   return null
+}
+
+export function noneAvailable ({ endpoints }: Upstream['state']): ProxyError {
+  return proxyError(endpoints.some(({ breaker }) => breaker === 'open') ? 'circuit_open' : 'no_healthy_upstream', 'select')
 }
 
 /** A half-open breaker lets a few through at a time. */

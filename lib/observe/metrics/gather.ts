@@ -19,7 +19,8 @@ class Gathered implements GatheredMetrics {
   readonly contentType = contentType
   /** Those that use the plugin, and what each told last. */
   readonly #present = new Map<Process, Told>()
-  readonly #asked = new Map<number, (worker: Process, told: Told) => void>()
+  /** Who is told of an answer, or, with null, that none will come. */
+  readonly #asked = new Map<number, (worker: Process, told: Told | null) => void>()
   /** Of workers that have ended: what only ever grows must not shrink with them. */
   readonly #past: Told = {}
   #id = 0
@@ -57,7 +58,7 @@ class Gathered implements GatheredMetrics {
       }
       const timer = setTimeout(settle, PATIENCE)
       this.#asked.set(id, (worker, told) => {
-        if (this.#present.has(worker)) this.#present.set(worker, told)
+        if (told !== null && this.#present.has(worker)) this.#present.set(worker, told)
         missing.delete(worker)
         if (missing.size === 0) settle()
       })
@@ -85,6 +86,8 @@ class Gathered implements GatheredMetrics {
     if (told === undefined) return
     this.#present.delete(worker)
     mergeInto(this.#past, told, ({ type }) => type !== 'gauge')
+    // Who asks now need not wait for it.
+    for (const heard of this.#asked.values()) heard(worker, null)
   }
 }
 

@@ -23,6 +23,8 @@ const letters: Partial<Record<ErrorName, string>> = {
   connection_read_timeout: 'SI',
   http_response_incomplete: 'UC',
   http_protocol_error: 'UPE',
+  http_response_content_coding: 'UPE',
+  circuit_open: 'UO',
   http_request_error: 'IH',
   content_too_large: 'IH',
   client_body_error: 'DPE',

@@ -9,12 +9,14 @@ function exposed (headers: Record<string, string | string[]> = {}, isCanary = fa
   if (isCanary) {
     exchange.canary = new ProxyCanary({ name: 'next', upstream: exchange.upstream, header: null, cookie: null, values: null, sticky: null, onEmpty: 'stable', fallback: false, weight: 0 })
   }
+  // A millisecond of it in the upstream's own queue.
+  Object.assign(exchange, { attempts: 1, attemptedAt: 102.004, queueTime: 1 })
   exchange.last = attemptOf(exchange, { startedAt: 102.004, sentAt: 104.504, connectTime: 2, writtenAt: 110.504, headAt: 150.126 })
   new Expose().apply({ statusCode: 200, headers }, exchange)
   return headers
 }
 
-const timing = 'upstream;dur=48.12, proxy;dur=2, queue;dur=0.5, connect;dur=2, request;dur=6, ttfb;dur=39.62'
+const timing = 'upstream;dur=48.12, proxy;dur=1, queue;dur=1.5, connect;dur=2, request;dur=6, ttfb;dur=39.62'
 
 test('shows which variant answered, and where the time went', () => {
   assert.deepEqual(exposed(), { 'x-variant': 'stable', 'server-timing': timing })
