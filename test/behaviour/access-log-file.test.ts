@@ -18,7 +18,8 @@ async function linesOf (t: TestContext, upstream: string, urls: readonly string[
   const app = Fastify({ logger: { ...options as object, file }, disableRequestLogging: true } as FastifyServerOptions)
   await app.register(proxy, { routes: [{ url: '/*', upstream, onRequest: async (request) => { if (request.url === '/talks') request.log.info('own line') } }] })
   const address = await app.listen({ port: 0, host: '127.0.0.1' })
-  const lines = (): LogLine[] => readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as LogLine)
+  // Behind the last line break is a line that is still being written.
+  const lines = (): LogLine[] => readFileSync(file, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line) as LogLine)
   for (const url of urls) await (await fetch(address + url, { headers: { traceparent } })).text()
   // A line is written behind the response that it is about.
   while (lines().filter(isAccessLine).length < urls.length) await new Promise((resolve) => setImmediate(resolve))
