@@ -47,8 +47,8 @@ export function absence (contender: Contender): string | null {
   return null
 }
 
-export async function startContender (contender: Contender, upstream: string, feature: Feature = 'none'): Promise<Launched> {
-  return await launch(fileOf(contender), { on: 'proxy', upstream, env: { FEATURE: feature } })
+export async function startContender (contender: Contender, upstream: string, feature: Feature = 'none', node: readonly string[] = []): Promise<Launched> {
+  return await launch(fileOf(contender), { on: 'proxy', upstream, env: { FEATURE: feature }, node })
 }
 
 /** Where a scenario is about a feature `ours-plain` takes part; where it is not it would be `ours` once more. */

@@ -20,6 +20,8 @@ const { values: flags } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     duration: { type: 'string', default: '4' },
+    /** For the contenders that are Node programs, `--node=--max-semi-space-size=64` for one. */
+    node: { type: 'string', default: '' },
     only: { type: 'string', default: 'ours,fastify-http-proxy,floor,go-httputil' },
     publish: { type: 'boolean', default: false },
     smoke: { type: 'boolean', default: false }
@@ -49,7 +51,7 @@ const origin = `http://127.0.0.1:${origins.fast.port}`
 
 const standing: { name: string, launched: Launched, saturation: number }[] = []
 for (const contender of chosen) {
-  const launched = await startContender(contender, origin)
+  const launched = await startContender(contender, origin, 'none', contender.needs === null && flags.node !== '' ? flags.node.split(' ') : [])
   const addressee = { name: contender.name, origin: `http://127.0.0.1:${launched.port}` }
   await wrk(smallGet, addressee, flags.smoke ? 1 : 3, false)
   const { requests, seconds: took, fault } = await wrk(smallGet, addressee, flags.smoke ? 1 : 3, false)

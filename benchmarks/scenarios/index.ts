@@ -5,7 +5,7 @@ import { eightEndpoints } from './eight-endpoints.ts'
 import { fullPolicies } from './full-policies.ts'
 import { get64k } from './get-64k.ts'
 import { https } from './https.ts'
-import { manyRoutes } from './many-routes.ts'
+import { manyRoutes, manyRoutesInTurns } from './many-routes.ts'
 import { noKeepAlive } from './no-keep-alive.ts'
 import { oneConnection } from './one-connection.ts'
 import { post1k } from './post-1k.ts'
@@ -31,5 +31,6 @@ export const scenarios: readonly Scenario[] = [
   eightEndpoints,
   fullPolicies,
   manyRoutes,
+  manyRoutesInTurns,
   rewrite64k
 ]

@@ -54,9 +54,10 @@ function * valuesOf ({ name, labels: names, buckets }: Definition, { labels: giv
     yield { labels, value }
     return
   }
+  const { counts } = histogram
   let below = 0
   for (const [index, bound] of buckets.entries()) {
-    below += histogram.counts[index]!
+    below += counts[index]!
     yield { metricName: `${name}_bucket`, labels: { ...labels, le: bound }, value: below }
   }
   yield { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: histogram.count }
