@@ -9,10 +9,11 @@ export function countForward ({ request, reply }: ProxyExchange): 'forward' | 'a
   const { headers } = request.raw
   const received = headers['max-forwards']
   if (received === undefined) return 'forward'
-  if (typeof received !== 'string' || !/^\d{1,15}$/.test(received)) return 'invalid'
+  if (typeof received !== 'string' || !/^\d+$/.test(received)) return 'invalid'
   const left = Number(received)
   if (left > 0) {
-    headers['max-forwards'] = String(left - 1)
+    // The largest that we can count with, where that is less (RFC 9110 7.6.2).
+    headers['max-forwards'] = String(Math.min(left - 1, Number.MAX_SAFE_INTEGER))
     return 'forward'
   }
   reply.header('allow', [request.routeOptions.method ?? []].flat().join(', '))

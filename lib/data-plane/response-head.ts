@@ -23,6 +23,8 @@ export function settleHead (exchange: ProxyExchange, { statusCode, headers }: Re
   if (headers['vary'] !== undefined && reply.hasHeader('vary')) headers['vary'] = `${String(reply.getHeader('vary'))}, ${[headers['vary']].flat().join(', ')}`
   if (headers['strict-transport-security'] !== undefined && reply.hasHeader('strict-transport-security')) delete headers['strict-transport-security']
   if (isClosing && !isHttp2(reply.raw)) reply.header('connection', 'close')
+  // RFC 9110 15.5.22 asks it of whoever says 426, and a handshake is asked for one protocol alone.
+  if (statusCode === 426 && exchange.outgoing!.upgrade !== null) reply.header('upgrade', 'websocket').header('connection', 'upgrade, close')
   closeBehindUpgrade(exchange)
 }
 

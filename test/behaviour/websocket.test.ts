@@ -97,6 +97,8 @@ for (const status of [200, 401, 404, 426, 503]) {
     const response = await client.response()
 
     assert.deepEqual([response.status, response.body.toString(), response.headers['x-why'], response.complete], [status, 'the reason', 'because', true])
+    // RFC 9110 15.5.22
+    assert.deepEqual([response.headers['upgrade'], response.headers['connection']], status === 426 ? ['websocket', 'upgrade, close'] : [undefined, 'close'])
     assert.equal((await client.closed).clean, true)
     assert.equal(upstream.hits, 1)
     const line = await proxy.line()
