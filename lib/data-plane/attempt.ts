@@ -8,7 +8,7 @@ import { copyResponseHeaders, nominatedBy, restoreLength } from './transform/hop
 import { atEndOfTurn, type Waiting } from './end-of-turn.ts'
 import { relayInformational } from './informational.ts'
 import { phaseOf } from './blame.ts'
-import { giveBack, LARGE, WHOLE_LIMIT } from './lending.ts'
+import { giveBack, giveBackWhole, LARGE, WHOLE_LIMIT } from './lending.ts'
 import { wholePayload } from './payload.ts'
 import { watchReader } from './reader.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
@@ -265,6 +265,7 @@ export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswe
     this.#isHandedOver = true
     const payload = wholePayload(this, this.#headers!, this.#chunks, this.exchange.reply.raw)
     this.runInAsyncScope(this.owner.answered, this.owner, this, this.#headers!, payload)
+    if (payload !== undefined) giveBackWhole(payload, this.exchange, this.client!)
   }
 
   #stream (): ResponseBody {

@@ -1,3 +1,5 @@
+import { ServerResponse } from 'node:http'
+import type { Payload, ProxyExchange } from '../model/exchange.ts'
 import type { Connection } from './pool/connection.ts'
 import type { ResponseBody } from './response-body.ts'
 
@@ -10,4 +12,17 @@ export const WHOLE_LIMIT: number = 128 * 1024
 /** Gives a chunk back to the connection that read it, once the client's has taken all of it. */
 export function giveBack (chunk: Buffer, body: ResponseBody | null, connection: Connection): void {
   if (chunk.length > LARGE && body !== null && body.flush()) connection.takeBack?.(chunk)
+}
+
+/** The same for a body that was handed over in one piece, if nobody but the client has seen it. */
+export function giveBackWhole (payload: Payload, { reply: { raw }, hasSendHooks }: ProxyExchange, connection: Connection): void {
+  if (!(payload instanceof Uint8Array) || payload.length <= LARGE || hasSendHooks) return
+  if (isPlain(raw) && raw.writableEnded && raw.socket !== null && raw.socket.writableLength === 0) connection.takeBack?.(payload)
+}
+
+const { write, end } = ServerResponse.prototype
+
+/** Whether what is written to a response goes to its socket and nowhere else: what records responses does so in the place of these. */
+export function isPlain (raw: ServerResponse): boolean {
+  return raw.write === write && raw.end === end
 }

@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http'
 import { Http2ServerResponse } from 'node:http2'
 import { Readable } from 'node:stream'
+import { isPlain } from './lending.ts'
 
 /** What a response body tells of its reader. */
 export interface BodySource {
@@ -49,7 +50,7 @@ export class ResponseBody extends Readable {
     if (socket === null) return false
     // Node would write at the end of the tick, when the next read may have come.
     socket.uncork()
-    return socket.writableLength === 0
+    return socket.writableLength === 0 && isPlain(response!)
   }
 
   /** @returns whether the reader can take more; if not, `wanted` tells when */

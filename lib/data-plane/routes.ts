@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, preHandlerHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
 import { ProxyExchange } from '../model/exchange.ts'
+import { hasEarlierHooks, hasSendHooks } from './app-hooks.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, openExchange } from './entry.ts'
 import type { Forward } from './reply-from.ts'
 import { kRouteId } from './route-lookup.ts'
 import { isSilent, traceLoggerFactory } from './request-log.ts'
-import { hasEarlierHooks, reportUnopened } from './unopened.ts'
+import { reportUnopened } from './unopened.ts'
 import { upgradeHook, type UpgradeGate } from './upgrade/entry.ts'
 
 /** What a declared route is to Fastify. */
@@ -33,8 +34,14 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
   const methods = methodsOf(scope, declaration)
   if (methods.length === 0) return
 
+  /** null until the first request: until the app is ready there may come more. */
+  let isSeen: boolean | null = null
+
   function open (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    if (openExchange(gate, gate.snapshot!.routes.get(id)!, request, reply)) done()
+    if (!openExchange(gate, gate.snapshot!.routes.get(id)!, request, reply)) return
+    isSeen ??= options['onSend'] !== undefined || hasSendHooks(scope);
+    (request.proxy as ProxyExchange).hasSendHooks = isSeen
+    done()
   }
 
   function handle (request: FastifyRequest): void {

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route } from '../../types/model.ts'
 import { ProxyExchange } from '../model/exchange.ts'
 import type { Gate } from './entry.ts'
@@ -15,14 +15,4 @@ export function reportUnopened (gate: Gate, route: Route, request: FastifyReques
   exchange.endedAt = now
   const { observers } = exchange.upstream.state
   for (let index = 0; index < observers.length; index++) observers[index]!.onExchange?.(exchange)
-}
-
-/**
- * Whether somebody may answer a request of this scope before its exchange is opened. Fastify does not say which hooks it has; where it
- * keeps them under another name some day, they are taken to be there.
- */
-export function hasEarlierHooks (scope: FastifyInstance): boolean {
-  const hooks = Object.getOwnPropertySymbols(scope).find(({ description }) => description === 'fastify.hooks')
-  const kept = hooks === undefined ? undefined : (scope as unknown as Record<symbol, { onRequest?: unknown[] }>)[hooks]
-  return kept?.onRequest?.length !== 0
 }

@@ -107,6 +107,8 @@ export class ProxyExchange implements Exchange {
   error: ProxyErrorLike | null = null
   /** How reply-from wants the answer; null until it asked, and again once it has it. */
   respond: Respond | null = null
+  /** Whether hooks of the app's see what is sent, and may keep it. */
+  hasSendHooks = true
   /** Whether the response that goes out is an upstream's; false for our errors and those of hooks. */
   isProxied = false
   isAborted = false

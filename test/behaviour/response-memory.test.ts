@@ -4,6 +4,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { Transform, type Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'node:test'
+import type { FastifyInstance } from 'fastify'
 import { origin } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 
@@ -71,5 +72,49 @@ for (const [what, isChunked, read, onSend] of ways) {
         assert.equal(sha(bytes), sha(bodyOf(number)), `body ${number}`)
       }
     }))
+  })
+}
+
+const ONE_READ = 60_000
+
+/** Who else holds what is sent. */
+const holders: readonly (readonly [who: string, hold: (kept: unknown[]) => Record<string, unknown>, around: (kept: unknown[]) => ((app: FastifyInstance) => void) | undefined])[] = [
+  ['nobody', () => ({}), () => undefined],
+  ['a hook of the route', (kept) => ({ onSend: (_request: unknown, _reply: unknown, payload: unknown, done: (error: null, payload: unknown) => void) => { kept.push(payload); done(null, payload) } }), () => undefined],
+  ['a hook of the app', () => ({}), (kept) => (app) => {
+    app.addHook('onSend', (_request, _reply, payload, done) => { kept.push(payload); done(null, payload) })
+  }],
+  ['somebody in the place of end()', () => ({}), (kept) => (app) => {
+    app.addHook('onRequest', async (_request, reply) => {
+      const { raw } = reply
+      const end = raw.end.bind(raw) as (...all: unknown[]) => typeof raw
+      raw.end = ((...all: unknown[]) => { kept.push(all[0]); return end(...all) }) as typeof raw.end
+    })
+  }]
+]
+
+for (const [who, hold, around] of holders) {
+  test(`bodies that come in one read, and that ${who} keeps, stay as they were`, async (t) => {
+    const upstream = await origin(t, ...Array.from({ length: CLIENTS }, () => (request: IncomingMessage, response: import('node:http').ServerResponse) => {
+      // With a type: what has none goes out as a stream.
+      response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': ONE_READ })
+      response.end(bodyOf(Number(request.url!.slice(1))).subarray(0, ONE_READ))
+    }))
+    const kept: unknown[] = []
+    const before = around(kept)
+    const app = await start(t, {
+      upstreams: { one: { endpoints: [upstream.url], pool: { connections: 1 } } },
+      routes: [{ url: '/*', upstream: 'one', ...hold(kept) }]
+    }, before === undefined ? {} : { before })
+
+    for (let number = 0; number < CLIENTS; number++) {
+      const bytes = await new Promise<Buffer>((resolve, reject) => {
+        get(`http://127.0.0.1:${app.port}/${number}`, (response) => { fast(response).then(resolve, reject) }).once('error', reject)
+      })
+      assert.equal(sha(bytes), sha(bodyOf(number).subarray(0, ONE_READ)), `body ${number}`)
+    }
+
+    if (who !== 'nobody') assert.equal(kept.length, CLIENTS)
+    for (const [number, body] of kept.entries()) assert.equal(sha(body as Buffer), sha(bodyOf(number).subarray(0, ONE_READ)), `kept ${number}`)
   })
 }

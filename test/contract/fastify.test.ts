@@ -221,15 +221,18 @@ test('a response that waits for others of its connection has no socket yet, its 
 test('the hooks of a scope are kept under a symbol of this name, those of the scopes around it among them', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  const counts: number[] = []
+  const counts: number[][] = []
   async function count (scope: object): Promise<void> {
     const symbol = Object.getOwnPropertySymbols(scope).find(({ description }) => description === 'fastify.hooks')
-    counts.push((scope as Record<symbol, { onRequest: unknown[] }>)[symbol!]!.onRequest.length)
+    const { onRequest, onSend } = (scope as Record<symbol, { onRequest: unknown[], onSend: unknown[] }>)[symbol!]!
+    counts.push([onRequest.length, onSend.length])
   }
 
   await app.register(count)
   app.addHook('onRequest', async () => {})
+  app.addHook('onSend', async () => {})
+  app.addHook('onSend', async () => {})
   await app.register(count)
 
-  assert.deepEqual(counts, [0, 1])
+  assert.deepEqual(counts, [[0, 0], [1, 2]])
 })

@@ -1,7 +1,9 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 
-/** As much as libuv reads at a time. */
-const SIZE = 64 * 1024
+/** A body of 64 KiB, as much as libuv reads at a time, and its head: they come in one read, and can leave in one write. */
+const SIZE = 72 * 1024
+/** For a connection that has filled the other: each read and write costs the same however much it moves, which showed up to here. */
+const LARGE_SIZE = 264 * 1024
 /** Up to here a read is copied: cheaper than new memory for the next one, and what is kept of it keeps no more than itself. */
 const COPIED = 16 * 1024
 
@@ -20,6 +22,8 @@ export class ReadingSocket extends Socket {
   /** Where the bytes of the present read end in it. */
   #end = 0
   #isLent = false
+  /** Whether a read has filled it. */
+  #isFull = false
   /** What undici has not taken. */
   #unread: Buffer | null = null
   #isStopped = false
@@ -71,7 +75,8 @@ export class ReadingSocket extends Socket {
   }
 
   #next (): Buffer {
-    if (this.#isLent) this.#memory = Buffer.allocUnsafeSlow(SIZE)
+    const size = this.#isFull ? LARGE_SIZE : SIZE
+    if (this.#isLent || this.#memory.length !== size) this.#memory = Buffer.allocUnsafeSlow(size)
     this.#isLent = false
     return this.#memory
   }
@@ -79,6 +84,7 @@ export class ReadingSocket extends Socket {
   /** @returns whether to read on */
   #arrived (length: number): boolean {
     const read = this.#memory.subarray(0, length)
+    if (length === SIZE) this.#isFull = true
     if (this.#isStream) return this.#push(read)
     this.#isLent = length > COPIED
     this.#end = length

@@ -74,6 +74,22 @@ test('reads into what it has been given back', async (t) => {
   assert.equal(memories.size, 1)
 })
 
+test('reads more at a time where there is more, and into the same memory too', async (t) => {
+  const { socket, other } = await pair(t)
+  const memories = new Map<ArrayBufferLike, number>()
+  let longest = 0
+  other.write(Buffer.alloc(8 * 2 ** 20, 1))
+  await taken(socket, 8 * 2 ** 20, (chunk) => {
+    assert.ok(chunk.every((value) => value === 1))
+    longest = Math.max(longest, chunk.length)
+    memories.set(chunk.buffer, chunk.buffer.byteLength)
+    socket.takeBack(chunk)
+  })
+  assert.ok(longest > 72 * 1024, `${longest} bytes at most`)
+  // Of small reads there are copies.
+  assert.ok([...memories.values()].filter((size) => size >= 72 * 1024).length <= 2)
+})
+
 test('takes back no chunk behind which the read goes on', async (t) => {
   const { socket, other } = await pair(t)
   const kept: Buffer[] = []
