@@ -84,9 +84,12 @@ const before = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'rewri
 const answered = [...before, 'response edit', 'onProxyResponse', 'onSend', 'onResponse']
 const failed = [...before, 'onError', 'onSend', 'onResponse']
 
+/** Who comes last is not to be refused for what those before met with. */
+const trusting = { outlier: false, breaker: false } as const
+
 async function scoped (t: TestContext, url: string): Promise<{ app: Started, scopes: Scoped }> {
   const scopes = new Scoped()
-  const app = await start(t, { upstreams: { main: { endpoints: [url], pool: { connections: 5 } } }, upstream: 'main', ...scopes.behaviour }, scopes.extra)
+  const app = await start(t, { upstreams: { main: { endpoints: [url], pool: { connections: 5 }, ...trusting } }, upstream: 'main', ...scopes.behaviour }, scopes.extra)
   return { app, scopes }
 }
 
@@ -145,7 +148,7 @@ test('exchanges that fail stay in their own async scope', async (t) => {
 test('exchanges that time out stay in their own async scope', async (t) => {
   const upstream = await origin(t, () => {})
   const scopes = new Scoped()
-  const app = await start(t, { upstream: upstream.url, ...scopes.behaviour, timeouts: { head: 100 } }, scopes.extra)
+  const app = await start(t, { upstream: { endpoints: [upstream.url], ...trusting }, ...scopes.behaviour, timeouts: { head: 100 } }, scopes.extra)
 
   const responses = await Promise.all(ids(20).map((id) => app.get('/x', { 'x-id': id })))
   await scopes.over(20)

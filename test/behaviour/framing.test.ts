@@ -71,8 +71,12 @@ test('refuses once, and closes, whatever two readers could take differently; and
   for (const [what, request, status] of refused) {
     const client = await connect(t, app.port)
     client.write(request)
-    const response = await client.response()
-    assert.deepEqual([response.status, (await client.closed).error?.message], [status, undefined], what)
+    const response = await client.response().catch((error: Error) => error)
+    const { error } = await client.closed
+    // Where more was on its way than was read, the system resets, and the client may hear of that before anything else (RFC 9112 9.6).
+    if (request.length > 50_000 && error !== undefined) continue
+    assert.ok(!(response instanceof Error), what)
+    assert.deepEqual([response.status, error?.message], [status, undefined], what)
     assert.equal(client.received.toString('latin1').split('HTTP/1.1 ').length, 2, `one answer to ${what}`)
   }
   assert.equal(upstream.hits, 0)
