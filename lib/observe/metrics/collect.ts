@@ -27,6 +27,23 @@ function isOver (): boolean {
   return false
 }
 
+/** Takes all steps of some work, in slices. @returns what the work comes to */
+export async function inSlices<T> (work: Iterator<unknown, T>): Promise<T> {
+  for (;;) {
+    while (isOver()) await rest()
+    const step = work.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same for who wants each of some things when it is ready for it. */
+export async function * eachInTime<T> (things: Iterable<T>): AsyncGenerator<T> {
+  for (const thing of things) {
+    while (isOver()) await rest()
+    yield thing
+  }
+}
+
 /** Reads everything, in slices. A series that changes between two of them is read as it is when its turn comes. */
 export async function collect (recorder: Recorder, visitor: Visitor, only: Definition | null = null): Promise<void> {
   let read = 0

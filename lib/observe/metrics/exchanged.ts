@@ -7,6 +7,9 @@ import type { Recorder } from './recorder.ts'
 /** What one process tells another: by metric, then by its labels as they are printed. Plain data, for node:cluster's messages. */
 export type Told = Record<string, Record<string, number | Counts>>
 
+/** Series between two looks at whether somebody else's turn has come. */
+const STEP = 32
+
 /** A histogram: its counts by bucket, and the sum at the end. */
 export type Counts = number[]
 
@@ -21,14 +24,24 @@ export async function tell (recorder: Recorder): Promise<Told> {
   return told
 }
 
-/** Adds what one process has told to what others have: into `all`, which is changed. */
-export function mergeInto (all: Told, told: Told, only: (definition: Definition) => boolean = () => true): void {
+/** Adds what one process has told to what others have: into `all`, which is changed, in steps. */
+export function * merging (all: Told, told: Told, only: (definition: Definition) => boolean = () => true): Generator<void, void> {
+  let count = 0
   for (const { definition } of families) {
     const from = told[definition.name]
     if (from === undefined || !only(definition)) continue
     const to = all[definition.name] ??= {}
-    for (const [pairs, value] of Object.entries(from)) to[pairs] = merged(to[pairs], value, definition.merge)
+    for (const pairs in from) {
+      to[pairs] = merged(to[pairs], from[pairs]!, definition.merge)
+      if (++count % STEP === 0) yield
+    }
   }
+}
+
+/** The same in one go. */
+export function mergeInto (all: Told, told: Told, only?: (definition: Definition) => boolean): void {
+  const steps = merging(all, told, only)
+  while (steps.next().done !== true);
 }
 
 function merged (present: number | Counts | undefined, value: number | Counts, merge: Definition['merge']): number | Counts {
@@ -40,14 +53,18 @@ function merged (present: number | Counts | undefined, value: number | Counts, m
   return merge === 'min' ? Math.min(present, value) : present + value
 }
 
-export function print (all: Told): string {
+export function * printing (all: Told): Generator<void, readonly Buffer[]> {
   const writer = new TextWriter()
+  let count = 0
   for (const { definition } of families) {
     writer.begin(definition)
-    for (const [pairs, value] of Object.entries(all[definition.name] ?? {})) {
+    const family = all[definition.name] ?? {}
+    for (const pairs in family) {
+      const value = family[pairs]!
       if (Array.isArray(value)) writer.histogram(definition.name, pairs, definition.buckets, value, value.at(-1)!)
       else writer.number(definition.name, pairs, value)
+      if (++count % STEP === 0) yield
     }
   }
-  return writer.toString()
+  return writer.pieces
 }

@@ -1,7 +1,8 @@
 import cluster, { type Worker as Process } from 'node:cluster'
 import type { GatheredMetrics } from '../../../types/metrics.ts'
-import { type Told, mergeInto, print } from './exchanged.ts'
-import { contentType } from './prometheus.ts'
+import { eachInTime, inSlices } from './collect.ts'
+import { type Told, mergeInto, merging, printing } from './exchanged.ts'
+import { contentType, textOf } from './prometheus.ts'
 import type { Message } from './worker.ts'
 
 /** ms for a worker to tell what it has counted. */
@@ -15,14 +16,22 @@ export function gatherMetrics (): GatheredMetrics {
   return new Gathered()
 }
 
+/** A question to all workers. */
+interface Asked {
+  readonly missing: Set<Process>
+  /** What has come of the answers that come in parts. */
+  readonly arriving: Map<Process, Told>
+  /** An answer is here, or will not come. */
+  readonly heard: (worker: Process) => void
+}
+
 class Gathered implements GatheredMetrics {
   readonly contentType = contentType
   /** Those that use the plugin, and what each told last. */
   readonly #present = new Map<Process, Told>()
-  /** Who is told of an answer, or, with null, that none will come. */
-  readonly #asked = new Map<number, (worker: Process, told: Told | null) => void>()
-  /** Of workers that have ended: what only ever grows must not shrink with them. */
-  readonly #past: Told = {}
+  readonly #asked = new Map<number, Asked>()
+  /** Of workers that have ended: what only ever grows must not shrink with them. Another object with each: somebody may be reading. */
+  #past: Told = {}
   #id = 0
 
   constructor () {
@@ -33,11 +42,20 @@ class Gathered implements GatheredMetrics {
   }
 
   async prometheus (): Promise<string> {
+    return textOf(await this.#printed())
+  }
+
+  /** In slices: this process hands connections to its workers meanwhile. */
+  async #printed (): Promise<readonly Buffer[]> {
     await this.#ask()
     const all: Told = {}
-    mergeInto(all, this.#past)
-    for (const told of this.#present.values()) mergeInto(all, told)
-    return print(all)
+    for (const told of [this.#past, ...this.#present.values()]) await inSlices(merging(all, told))
+    return inSlices(printing(all))
+  }
+
+  async #answer (worker: Process, id: number): Promise<void> {
+    for await (const piece of eachInTime(await this.#printed())) tell(worker, { sluice: 'answer', id, text: piece.toString(), isLast: false })
+    tell(worker, { sluice: 'answer', id, text: '', isLast: true })
   }
 
   close (): void {
@@ -57,11 +75,11 @@ class Gathered implements GatheredMetrics {
         resolve()
       }
       const timer = setTimeout(settle, PATIENCE)
-      this.#asked.set(id, (worker, told) => {
-        if (told !== null && this.#present.has(worker)) this.#present.set(worker, told)
+      const heard = (worker: Process): void => {
         missing.delete(worker)
         if (missing.size === 0) settle()
-      })
+      }
+      this.#asked.set(id, { missing, arriving: new Map(), heard })
       for (const worker of missing) tell(worker, { sluice: 'tell', id })
     })
   }
@@ -74,20 +92,33 @@ class Gathered implements GatheredMetrics {
         tell(worker, { sluice: 'present' })
         break
       case 'told':
-        this.#asked.get(message.id)?.(worker, message.told)
+        this.#hear(worker, message)
         break
       case 'ask':
-        this.prometheus().then((text) => { tell(worker, { sluice: 'answer', id: message.id, text }) }, () => {})
+        this.#answer(worker, message.id).catch(() => {})
     }
+  }
+
+  #hear (worker: Process, { id, told, isLast }: Message & { sluice: 'told' }): void {
+    const asked = this.#asked.get(id)
+    if (asked === undefined || !this.#present.has(worker)) return
+    const arrived = { ...asked.arriving.get(worker), ...told }
+    asked.arriving.set(worker, arrived)
+    if (!isLast) return
+    this.#present.set(worker, arrived)
+    asked.heard(worker)
   }
 
   readonly #onExit = (worker: Process): void => {
     const told = this.#present.get(worker)
     if (told === undefined) return
     this.#present.delete(worker)
-    mergeInto(this.#past, told, ({ type }) => type !== 'gauge')
+    const past = { ...this.#past }
+    for (const name in told) past[name] = { ...past[name] }
+    mergeInto(past, told, ({ type }) => type !== 'gauge')
+    this.#past = past
     // Who asks now need not wait for it.
-    for (const heard of this.#asked.values()) heard(worker, null)
+    for (const { heard } of this.#asked.values()) heard(worker)
   }
 }
 

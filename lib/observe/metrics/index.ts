@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { MetricsProducer, MetricsRegistry, ProxyMetrics } from '../../../types/metrics.ts'
-import { contentType, printed } from './prometheus.ts'
+import { eachInTime } from './collect.ts'
+import { contentType, printed, textOf } from './prometheus.ts'
 import { createProducer } from './producer.ts'
 import type { Recorder } from './recorder.ts'
 import { registerAll } from './registry.ts'
@@ -21,12 +23,14 @@ export class Metrics implements ProxyMetrics {
 
   /** Bound to itself: Fastify calls it as its own. */
   readonly handler = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const text = await this.#worker?.askPrimary() ?? await this.prometheus()
-    return reply.header('content-type', contentType).header('cache-control', 'no-store').send(text)
+    const pieces = await this.#worker?.askPrimary() ?? await printed(this.#recorder)
+    reply.header('content-type', contentType).header('cache-control', 'no-store')
+    // As a stream: many megabytes in one go would hold up all others.
+    return reply.send(Readable.from(eachInTime<string | Buffer>(pieces), { objectMode: false }))
   }
 
   prometheus (): Promise<string> {
-    return printed(this.#recorder)
+    return printed(this.#recorder).then(textOf)
   }
 
   register (registry: MetricsRegistry): void {

@@ -2,7 +2,7 @@ import { hasSubscribers } from 'node:diagnostics_channel'
 import type { MetricsProducer } from '../../../types/metrics.ts'
 import { version } from '../../version.ts'
 import type { Definition } from './catalog.ts'
-import { collect } from './collect.ts'
+import { collect, inSlices } from './collect.ts'
 import { countOrigins, type OriginCounts } from './gauges.ts'
 import type { Histogram } from './histogram.ts'
 import { readRequestKey } from './keys.ts'
@@ -62,7 +62,7 @@ export function createProducer (recorder: Recorder): MetricsProducer {
             metrics.at(-1)!.dataPoints.push({ startTime, endTime, attributes, value: valueOf(sample) })
           }
         })
-        metrics.push(...conventional(recorder, startTime, endTime))
+        metrics.push(...await inSlices(conventional(recorder, startTime, endTime)))
       } catch (error) {
         problems.push(error)
       }
@@ -96,7 +96,7 @@ function moment (milliseconds: number): Moment {
 }
 
 /** The stable names of the semantic conventions for HTTP clients. Several upstreams may have one origin: their points are one. */
-function conventional (recorder: Recorder, startTime: Moment, endTime: Moment): MetricData[] {
+function * conventional (recorder: Recorder, startTime: Moment, endTime: Moment): Generator<void, MetricData[]> {
   const durations = metricData('http.client.request.duration', 'Duration of HTTP client requests.', 's', 'histogram')
   const open = metricData('http.client.open_connections', 'Number of outbound HTTP connections that are currently active or idle on the client.', '{connection}', 'updown')
   const active = metricData('http.client.active_requests', 'Number of active HTTP requests.', '{request}', 'updown')
@@ -110,10 +110,15 @@ function conventional (recorder: Recorder, startTime: Moment, endTime: Moment): 
         if (known === undefined) byOrigin.set(name, { attributes: { 'server.address': address, 'server.port': port, ...attributesOf(key) }, histogram })
         else byOrigin.set(name, { ...known, histogram: known.histogram.plus(histogram) })
       }
+      yield
     }
     countOrigins(upstream, counts)
+    yield
   }
-  for (const { attributes, histogram } of byOrigin.values()) durations.dataPoints.push({ startTime, endTime, attributes, value: histogramOf(histogram) })
+  for (const { attributes, histogram } of byOrigin.values()) {
+    durations.dataPoints.push({ startTime, endTime, attributes, value: histogramOf(histogram) })
+    yield
+  }
   for (const { address, port, busy, idle, active: requests } of counts.values()) {
     const where = { 'server.address': address, 'server.port': port }
     open.dataPoints.push({ startTime, endTime, attributes: { ...where, 'http.connection.state': 'active' }, value: busy })

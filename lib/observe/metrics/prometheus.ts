@@ -1,5 +1,5 @@
 import type { Definition } from './catalog.ts'
-import { collect, type Visitor } from './collect.ts'
+import { collect, eachInTime, type Visitor } from './collect.ts'
 import type { Recorder } from './recorder.ts'
 import type { Sample } from './sample.ts'
 
@@ -47,9 +47,10 @@ export class TextWriter implements Visitor {
     this.number(`${name}_count`, pairs, below)
   }
 
-  toString (): string {
+  /** All of it, in pieces. */
+  get pieces (): readonly Buffer[] {
     this.#flush()
-    return Buffer.concat(this.#pieces).toString()
+    return this.#pieces
   }
 
   #flush (): void {
@@ -71,8 +72,15 @@ function escaped (value: string): string {
   return /[\\"\n]/.test(value) ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : value
 }
 
-export async function printed (recorder: Recorder): Promise<string> {
+export async function printed (recorder: Recorder): Promise<readonly Buffer[]> {
   const writer = new TextWriter()
   await collect(recorder, writer)
-  return writer.toString()
+  return writer.pieces
+}
+
+/** One text. V8 puts it together when somebody looks into it. */
+export async function textOf (pieces: readonly Buffer[]): Promise<string> {
+  let text = ''
+  for await (const piece of eachInTime(pieces)) text += piece.toString()
+  return text
 }

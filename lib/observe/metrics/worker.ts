@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import process from 'node:process'
+import { eachInTime } from './collect.ts'
 import { type Told, tell } from './exchanged.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -7,9 +8,10 @@ import type { Recorder } from './recorder.ts'
 export type Message =
   | { sluice: 'present' }
   | { sluice: 'tell', id: number }
-  | { sluice: 'told', id: number, told: Told }
+  /** Metric by metric: one message of all would hold up both sides. */
+  | { sluice: 'told', id: number, told: Told, isLast: boolean }
   | { sluice: 'ask', id: number }
-  | { sluice: 'answer', id: number, text: string }
+  | { sluice: 'answer', id: number, text: string, isLast: boolean }
 
 /** ms that a worker waits for the primary, which itself waits a second for the others. */
 const PATIENCE = 2000
@@ -17,7 +19,7 @@ const PATIENCE = 2000
 /** A worker's side: tells the primary what it has counted, and asks it what all have. */
 export class Worker {
   readonly #recorder: Recorder
-  readonly #asked = new Map<number, (text: string | null) => void>()
+  readonly #asked = new Map<number, (text: string, isLast: boolean) => void>()
   #hasPrimary = false
   #id = 0
 
@@ -33,20 +35,30 @@ export class Worker {
   }
 
   /** What all workers have counted; null where the primary gathers nothing, or does not answer in time. */
-  async askPrimary (): Promise<string | null> {
+  async askPrimary (): Promise<readonly string[] | null> {
     if (!this.#hasPrimary) return null
     const id = ++this.#id
     return new Promise((resolve) => {
       const timer = setTimeout(settle, PATIENCE, null)
       const asked = this.#asked
-      function settle (text: string | null): void {
+      const pieces: string[] = []
+      function settle (answer: readonly string[] | null): void {
         clearTimeout(timer)
         asked.delete(id)
-        resolve(text)
+        resolve(answer)
       }
-      asked.set(id, settle)
+      asked.set(id, (text, isLast) => {
+        pieces.push(text)
+        if (isLast) settle(pieces)
+      })
       send({ sluice: 'ask', id })
     })
+  }
+
+  async #tell (id: number): Promise<void> {
+    const told = Object.entries(await tell(this.#recorder))
+    let left = told.length
+    for await (const [name, family] of eachInTime(told)) send({ sluice: 'told', id, told: { [name]: family }, isLast: --left === 0 })
   }
 
   close (): void {
@@ -61,10 +73,10 @@ export class Worker {
         this.#hasPrimary = true
         break
       case 'tell':
-        tell(this.#recorder).then((told) => { send({ sluice: 'told', id: message.id, told }) }, () => {})
+        this.#tell(message.id).catch(() => {})
         break
       case 'answer':
-        this.#asked.get(message.id)?.(message.text)
+        this.#asked.get(message.id)?.(message.text, message.isLast)
     }
   }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { mergeInto, print, type Told, tell } from '../../../../lib/observe/metrics/exchanged.ts'
-import { printed } from '../../../../lib/observe/metrics/prometheus.ts'
+import { mergeInto, printing, type Told, tell } from '../../../../lib/observe/metrics/exchanged.ts'
+import { inSlices } from '../../../../lib/observe/metrics/collect.ts'
+import { printed, textOf } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
 import { attemptOf, endpointAt, exchangeWith, upstreamOf } from '../../samples.ts'
 
@@ -15,6 +16,8 @@ function counted (attempts: number): Recorder {
   return recorder
 }
 
+const print = async (all: Told): Promise<string> => textOf(await inSlices(printing(all)))
+
 /** Without what differs from reading to reading. */
 function lasting (text: string): string {
   return text.replace(/^sluice_event_loop.*$/gm, '')
@@ -25,13 +28,13 @@ test('what one process tells is printed like what it prints itself', async () =>
   const all: Told = {}
   mergeInto(all, structuredClone(await tell(recorder)))
 
-  assert.equal(lasting(print(all)), lasting(await printed(recorder)))
+  assert.equal(lasting(await print(all)), lasting(await textOf(await printed(recorder))))
 })
 
 test('counters and histograms are added up, states are not', async () => {
   const all: Told = {}
   for (const attempts of [2, 3]) mergeInto(all, await tell(counted(attempts)))
-  const text = print(all)
+  const text = await print(all)
 
   assert.match(text, /^sluice_upstream_attempts_total\{[^}]+\} 5$/m)
   assert.match(text, /^sluice_upstream_header_duration_seconds_count\{upstream="a"\} 5$/m)

@@ -19,7 +19,8 @@ class Pretended {
   /** Answers the last question with so many reloads. */
   answer (reloads: number): void {
     const { id } = this.heard.at(-1) as { id: number }
-    this.say({ sluice: 'told', id, told: { sluice_config_reloads_total: { 'result="success"': reloads }, sluice_build_info: { '': 1 } } })
+    this.say({ sluice: 'told', id, told: { sluice_config_reloads_total: { 'result="success"': reloads } }, isLast: false })
+    this.say({ sluice: 'told', id, told: { sluice_build_info: { '': 1 } }, isLast: true })
   }
 
   end (): void {
@@ -76,7 +77,7 @@ test('one that does not answer in time counts with what it told last', async (t)
   assert.equal(await second, 13)
   // Too late, and of somebody whom nobody knows.
   other!.answer(30)
-  new Pretended().say({ sluice: 'told', id: 1, told: {} })
+  new Pretended().say({ sluice: 'told', id: 1, told: {}, isLast: true })
 })
 
 test('a worker is asked only once it has said that it is there, and told that its primary gathers', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ProxyEndpoint } from '../../../../lib/model/endpoint.ts'
 import { countOrigins, type OriginCounts } from '../../../../lib/observe/metrics/gauges.ts'
-import { printed } from '../../../../lib/observe/metrics/prometheus.ts'
+import { printed, textOf } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
 import type { Endpoint, Upstream } from '../../../../types/model.ts'
 import { Scrape } from '../../../helpers/metrics.ts'
@@ -16,7 +16,7 @@ function pooled (url: string, { busy = 0, idle = 0, warm = 0, queued = 0 }, acti
 
 async function read (upstream: Upstream, recorder: Recorder = new Recorder('7')): Promise<Scrape> {
   recorder.onUpstream(upstream)
-  return new Scrape(await printed(recorder))
+  return new Scrape(await textOf(await printed(recorder)))
 }
 
 test('connections are active or idle, requests under way or waiting', async () => {

@@ -5,13 +5,13 @@ import type { UpstreamEventName } from '../../../../types/policy.ts'
 import { proxyError } from '../../../../lib/errors.ts'
 import { ProxyCanary } from '../../../../lib/model/canary.ts'
 import { ProxySnapshot } from '../../../../lib/model/snapshot.ts'
-import { printed } from '../../../../lib/observe/metrics/prometheus.ts'
+import { printed, textOf } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
 import { Scrape } from '../../../helpers/metrics.ts'
 import { attemptOf, endpointAt, exchangeWith, routeTo, upstreamOf } from '../../samples.ts'
 
 async function read (recorder: Recorder): Promise<Scrape> {
-  return new Scrape(await printed(recorder))
+  return new Scrape(await textOf(await printed(recorder)))
 }
 
 function canaryTo (upstream: Upstream, name: string): Canary {
