@@ -37,7 +37,8 @@ export interface UpstreamOptions {
   /**
    * How an endpoint is chosen; all honour weights. `power-of-two` draws two and takes the less busy one; `round-robin` takes turns; `random` draws;
    * `least-requests` looks at all and takes the least busy; `peak-ewma` draws two and takes the one that has answered sooner lately, for what it
-   * has under way; `hash` keeps one key on one endpoint. Or one of your own; what it throws, and what is none of the endpoints it was shown, is `internal_error` (500).
+   * has under way; `hash` keeps one key on one endpoint. Or one of your own; what it throws, and what is none of the endpoints it was shown, is `internal_error` (500);
+   * what its `onAttempt` throws is a warning of the process, once.
    * @default 'power-of-two'
    */
   balancer?: 'power-of-two' | 'round-robin' | 'random' | 'least-requests' | 'peak-ewma' | HashOptions | Balancer

@@ -48,7 +48,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
   })
   const balancer = createBalancer(config.balancer, building.tools)
   const hasPriorities = endpoints.some(({ priority }) => priority !== endpoints[0]!.priority)
-  const learner = learnerOf(config.balancer, balancer)
+  const learner = learnerOf(balancer)
   const upstream = new ProxyUpstream(config.name, {
     endpoints,
     available: endpoints,

@@ -32,8 +32,9 @@ export function withPriorities (balancer: Balancer, { random }: Tools): Balancer
   return new TieredBalancer(balancer, random)
 }
 
-/** The part of a balancer that wants to know how attempts went, which may be the user's own; null for most. */
-export function learnerOf (config: BalancerConfig, balancer: Balancer): Observer | null {
-  const learner = (isBalancer(config) ? config : balancer) as Balancer & Observer
+/** A balancer that wants to know how attempts went; null for most. */
+export function learnerOf (balancer: Balancer): Observer | null {
+  if (balancer instanceof UserBalancer && !balancer.learns) return null
+  const learner = balancer as Balancer & Observer
   return typeof learner.onAttempt === 'function' ? learner : null
 }

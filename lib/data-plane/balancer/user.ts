@@ -1,17 +1,41 @@
-import type { Balancer } from '../../../types/policy.ts'
-import type { Endpoint, Exchange } from '../../../types/model.ts'
+import process from 'node:process'
+import type { Balancer, Observer } from '../../../types/policy.ts'
+import type { Attempt, Endpoint, Exchange } from '../../../types/model.ts'
 
 /** A balancer that the options brought. What it picks is checked: an endpoint from elsewhere would have its load counted, and not ejected. */
-export class UserBalancer implements Balancer {
-  readonly #balancer: Balancer
+export class UserBalancer implements Balancer, Observer {
+  readonly #balancer: Balancer & Observer
+  #list: readonly Endpoint[] = []
+  /** What it is shown of the list: it may be sorted, or worse, and everybody else reads the original. */
+  #shown: readonly Endpoint[] = []
+  #hasWarned = false
 
   constructor (balancer: Balancer) {
     this.#balancer = balancer
   }
 
+  get learns (): boolean {
+    return typeof this.#balancer.onAttempt === 'function'
+  }
+
   pick (available: readonly Endpoint[], exchange: Exchange): Endpoint {
-    const endpoint = this.#balancer.pick(available, exchange)
+    if (available !== this.#list) {
+      this.#list = available
+      this.#shown = [...available]
+    }
+    const endpoint = this.#balancer.pick(this.#shown, exchange)
     if (!available.includes(endpoint)) throw new TypeError('the balancer picked something that is not one of the available endpoints')
     return endpoint
+  }
+
+  /** What it throws would leave the exchange without an end: it is told in the middle of one. */
+  onAttempt (attempt: Attempt): void {
+    try {
+      this.#balancer.onAttempt!(attempt)
+    } catch (error) {
+      if (this.#hasWarned) return
+      this.#hasWarned = true
+      process.emitWarning(`the balancer of upstream '${attempt.upstream.name}' throws in onAttempt: ${String(error)}`, 'SluiceWarning')
+    }
   }
 }

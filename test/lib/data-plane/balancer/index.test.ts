@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import process from 'node:process'
 import { test } from 'node:test'
 import { balancers, createBalancer, learnerOf } from '../../../../lib/data-plane/balancer/index.ts'
-import type { Endpoint } from '../../../../types/model.ts'
+import type { Attempt, Endpoint } from '../../../../types/model.ts'
 import type { Balancer, Observer } from '../../../../types/policy.ts'
 import { endpointAt, exchangeWith, still } from '../../samples.ts'
 
@@ -50,11 +51,44 @@ test('what a balancer of the user picks has to be one of the available', () => {
 })
 
 test('balancers that learn are told of attempts, the others are not', () => {
-  const own: Balancer & Observer = { pick: ([first]) => first!, onAttempt () {} }
+  const told: unknown[] = []
+  const own: Balancer & Observer = { pick: ([first]) => first!, onAttempt (attempt) { told.push(this, attempt) } }
   const ewma = createBalancer('peak-ewma', tools)
+  const attempt = {} as Attempt
 
-  assert.equal(learnerOf(own, createBalancer(own, tools)), own)
-  assert.equal(learnerOf('peak-ewma', ewma), ewma)
-  assert.equal(learnerOf('random', createBalancer('random', tools)), null)
-  assert.equal(learnerOf({ pick: ([first]) => first! }, createBalancer({ pick: ([first]) => first! }, tools)), null)
+  learnerOf(createBalancer(own, tools))!.onAttempt!(attempt)
+  assert.deepEqual(told, [own, attempt])
+  assert.equal(learnerOf(ewma), ewma)
+  assert.equal(learnerOf(createBalancer('random', tools)), null)
+  assert.equal(learnerOf(createBalancer({ pick: ([first]) => first! }, tools)), null)
+})
+
+test('what a balancer of the user throws when it is told of attempts is a warning, once, and nobody else hears of it', async (t) => {
+  const warnings: Error[] = []
+  const listen = (warning: Error): void => { if (warning.name === 'SluiceWarning') warnings.push(warning) }
+  process.on('warning', listen)
+  t.after(() => process.off('warning', listen))
+  const learner = learnerOf(createBalancer({ pick: ([first]) => first!, onAttempt () { throw new Error('out of memory of my own') } } as Balancer & Observer, tools))!
+  const attempt = { upstream: { name: 'orders' } } as Attempt
+
+  learner.onAttempt!(attempt)
+  learner.onAttempt!(attempt)
+  await new Promise(setImmediate)
+
+  assert.deepEqual(warnings.map(({ message }) => message), ["the balancer of upstream 'orders' throws in onAttempt: Error: out of memory of my own"])
+})
+
+test('a balancer of the user has a list of its own, the same one for as long as nothing changes', () => {
+  const list = Object.freeze([endpointAt('http://b'), endpointAt('http://a')])
+  const seen: (readonly Endpoint[])[] = []
+  const balance = createBalancer({
+    pick (available) {
+      seen.push(available)
+      return (available as Endpoint[]).sort((a, b) => a.host < b.host ? -1 : 1)[0]!
+    }
+  }, tools)
+
+  assert.deepEqual([1, 2].map(() => balance.pick(list, exchange).host), ['a', 'a'])
+  assert.equal(seen[0], seen[1])
+  assert.deepEqual(balance.pick(list.slice(0, 1), exchange).host, 'b')
 })
