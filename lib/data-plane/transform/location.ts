@@ -28,8 +28,9 @@ export class RewriteLocation implements Transform<ResponseHead> {
   }
 
   #rewrite (location: string, exchange: ProxyExchange): string {
-    const path = pathOnUpstream(location, exchange)
-    if (path === null) return location
+    const given = pathOnUpstream(location, exchange)
+    if (given === null) return location
+    const path = withoutDots(given)
     const base = exchange.endpoint!.basePath + this.#pair.upstream
     if (!isUnder(path, base)) return location
     const rest = path.slice(base.length)
@@ -59,6 +60,15 @@ function pathOnUpstream (location: string, exchange: ProxyExchange): string | nu
   const path = rest.slice(authority[0].length)
   return path.startsWith('/') ? path : `/${path}`
 }
+
+/** Dot segments go before a prefix comes in front, which they would else take off again (RFC 3986 5.2.4). */
+function withoutDots (path: string): string {
+  if (!dots.test(path)) return path
+  const { pathname, search, hash } = new URL(`http://x${path}`)
+  return pathname + search + hash
+}
+
+const dots = /^[^?#]*\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
 
 function isUnder (path: string, base: string): boolean {
   if (!path.startsWith(base)) return false

@@ -52,7 +52,10 @@ const rows: readonly (readonly [pair: PrefixPair, location: string, seen: string
   [same, 'http://10.0.0.1:3000//evil.example/x', '/.//evil.example/x'], [same, '//10.0.0.1:3000//evil.example', '/.//evil.example'],
   [added, '/v2//evil.example/', '/.//evil.example/'], [added, '/v2/\\evil.example/', '/./\\evil.example/'],
   [same, '/base//evil.example', '/.//evil.example', { endpoint: 'http://a.example/base' }],
-  [stripped, 'http://10.0.0.1:3000//evil.example', '/api//evil.example']
+  [stripped, 'http://10.0.0.1:3000//evil.example', '/api//evil.example'],
+  // Dots climb no further than the upstream's own root.
+  [stripped, '/../x?a#b', '/api/x?a#b'], [stripped, '/a/%2E./x', '/api/x'], [stripped, '/a/.', '/api/a/'], [stripped, '/x?a=/../b', '/api/x?a=/../b'], [stripped, '/.well-known/..x', '/api/.well-known/..x'],
+  [mapped, '/v2/a/../x', '/api/x'], [mapped, '/v2/../x', '/v2/../x'], [same, '/..//evil.example', '/.//evil.example']
 ]
 
 for (const [pair, location, seen, place] of rows) {
