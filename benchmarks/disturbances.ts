@@ -12,7 +12,7 @@ import { direct } from './results.ts'
 import { smallGet } from './scenarios/small-get.ts'
 import { median } from './statistics.ts'
 import { versions } from './versions.ts'
-import { wrk } from './wrk.ts'
+import { hasWrk, wrk } from './wrk.ts'
 
 /*
  * A steady load, and what it feels of others: `npm run bench:disturbances`. That load, the crowd and the origin share their cores, so that the origin by itself
@@ -59,6 +59,12 @@ interface Run {
   readonly before: Quantiles
   readonly during: Quantiles
   readonly crowds: readonly Served[]
+}
+
+if (!hasWrk) {
+  console.error('The load comes from wrk, which is not installed: apt-get install wrk')
+  // Nothing is shown to work, and nothing is shown to fail.
+  process.exit(flags.smoke ? 0 : 2)
 }
 
 const started = new Date().toISOString()

@@ -10,7 +10,7 @@ import { list, table } from './report.ts'
 import { smallGet } from './scenarios/small-get.ts'
 import { median } from './statistics.ts'
 import { versions } from './versions.ts'
-import { wrk } from './wrk.ts'
+import { hasWrk, wrk } from './wrk.ts'
 
 /*
  * Latency at a constant rate, at shares of what each proxy carries at most. `npm run bench:tail`; see docs/performance.md.
@@ -41,6 +41,12 @@ interface Run {
   readonly failures: number
   readonly through: Quantiles
   readonly direct: Quantiles
+}
+
+if (!hasWrk) {
+  console.error('The load comes from wrk, which is not installed: apt-get install wrk')
+  // Nothing is shown to work, and nothing is shown to fail.
+  process.exit(flags.smoke ? 0 : 2)
 }
 
 const started = new Date().toISOString()
