@@ -33,7 +33,7 @@ export interface AttemptTracing {
   sent (attempt: ProxyAttempt, path: string): void
   end (attempt: ProxyAttempt): void
   discard (exchange: ProxyExchange, error: ProxyErrorLike): void
-  quietly (work: () => boolean): boolean
+  quietly<T> (work: () => T): T
 }
 
 /** The connector's own timeout comes first; this one is for a connection that undici opens a second time. */

@@ -141,8 +141,8 @@ export class Tracing {
     span.setAttribute('url.full', endpoint.origin + path.split('?', 1)[0]!)
   }
 
-  /** Has undici make a request where nobody else adds anything to it. */
-  quietly (work: () => boolean): boolean {
+  /** Has undici make requests where nobody else adds anything to them: those of this call, and of the timers that it sets. */
+  quietly<T> (work: () => T): T {
     return context.with(silent, work)
   }
 

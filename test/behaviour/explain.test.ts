@@ -43,6 +43,38 @@ test('what is explained is what is sent: route, side, path and head', async (t) 
   }
 })
 
+const requests: [method: string, path: string, headers: Record<string, string>][] = [
+  ['HEAD', '/a/b?x=1', {}],
+  ['OPTIONS', '/a/b', { origin: 'http://shop.test', 'access-control-request-method': 'PUT' }],
+  ['DELETE', '/t/7?q', { 'x-forwarded-for': '6.6.6.6', forwarded: 'for=6.6.6.6', connection: 'x-hop, te', 'x-hop': '1', te: 'trailers' }],
+  ['GET', '/a/%7Eb//c|d?', { cookie: 'a=1', 'proxy-authorization': 'x', 'x-canary': 'always', tracestate: 'a=1', baggage: 'user=ann' }],
+  ['GET', '/a', { accept: 'text/plain', 'x-canary': 'never', 'x-secret': 'forged', 'accept-encoding': 'gzip, br' }],
+  ['GET', '/one/line', { 'user-agent': 'x', 'if-none-match': '"a"', range: 'bytes=0-1' }]
+]
+
+for (const [method, path, headers] of requests) {
+  test(`what is explained is what is sent: ${method} ${path}`, async (t) => {
+    const upstream = await origin(t, answer(200))
+    const app = await start(t, {
+      upstreams: { main: `${upstream.url}/base`, next: `${upstream.url}/next` },
+      routes: [
+        { url: '/a/*', upstream: 'main', rewrite: '/x/*', canary: { upstream: 'next', header: 'x-canary' }, credentials: () => ({ 'x-secret': 'true' }) },
+        { url: '/t/:id', upstream: 'main', rewrite: '/v2/:id', forwarded: 'both', headers: { request: { set: { 'x-set': '1' }, append: { accept: 'text/html' } } } },
+        { url: '/one/*', upstream: 'main', host: 'original', via: false, trace: false }
+      ]
+    })
+
+    // Of a trace that begins here, the ids are chance.
+    const all = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', ...headers }
+    const { request, refusal } = app.app.proxy.explain({ method, url: path, headers: { Host: `127.0.0.1:${app.port}`, ...all } })
+    await app.request(path, { method, headers: all })
+
+    const [sent] = upstream.requests
+    assert.deepEqual([refusal, request!.method, request!.path], [null, sent!.method, sent!.url])
+    assert.deepEqual(comparable(request!.headers), comparable(sent!.headers))
+  })
+}
+
 test('says which canaries there were, what decided, and where the rest would go', async (t) => {
   const app = await start(t, {
     upstreams: { stable: 'http://127.0.0.1:9', a: 'http://127.0.0.1:9', b: 'http://127.0.0.1:9' },

@@ -166,6 +166,17 @@ for (const [number, setting] of settings.entries()) {
   })
 }
 
+test('health checks are in no trace', async (t) => {
+  const undici = new UndiciInstrumentation()
+  t.after(() => { undici.disable() })
+  const upstream = await origin(t, answer(200))
+  await start(t, { upstreams: { items: { endpoints: [upstream.url], health: { path: '/up', interval: 20, timeout: 5000, waitForHealthy: 5000 } } }, routes: [{ url: '/items/:id', upstream: 'items' }] })
+  await upstream.arrived(3)
+
+  assert.deepEqual([spans.started, spans.ended.length], [0, 0])
+  assert.deepEqual(upstream.requests.flatMap(({ rawHeaders }) => values(rawHeaders, 'traceparent')), [])
+})
+
 test('what is made for a connection holds on to no exchange, and to nothing of its baggage', async (t) => {
   let seen: unknown
   const undici = new UndiciInstrumentation()
