@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { fairly } from '../helpers/fair.ts'
 import { lone, type Member } from './fleet.ts'
-import { ask, isFull, Load, pause, percentile } from './load.ts'
+import { ask, isFull, Load, pause, percentile, slack } from './load.ts'
 import { peerNames, startPeer } from './peers.ts'
 import type { Usage } from './proxy.ts'
 
@@ -87,7 +88,7 @@ async function usage (proxy: Member, query: string): Promise<Usage> {
   return JSON.parse((await ask(`${proxy.url}/usage${query}`)).from) as Usage
 }
 
-test(`5: of three times its capacity of ${capacity}/s an upstream still gets its fill done, and the rest hears so at once`, async (t) => {
+test(`5: of three times its capacity of ${capacity}/s an upstream still gets its fill done, and the rest hears so at once`, (t) => fairly(slack, async () => {
   const proxy = await lone(t, 'proxy.js', JSON.stringify({
     upstreams: { some: { endpoints: [(await upstream(t)).url], limits: { active, pending } } },
     routes: [{ url: '/*', upstream: 'some' }]
@@ -112,18 +113,18 @@ test(`5: of three times its capacity of ${capacity}/s an upstream still gets its
     assert.ok(last <= first * (isFull ? 1.1 : 1.5), 'resident memory is flat')
     assert.ok(after - before < (round === 1 ? 6 : 2) * MiB, 'nothing is kept of an overload')
   }
-})
+}))
 
 if (isFull) {
-  test('5: the same without anything in between', async (t) => {
+  test('5: the same without anything in between', (t) => fairly(slack, async () => {
     tell(t, 'direct', await overload((await upstream(t)).url))
-  })
+  }))
 
   for (const name of peerNames) {
-    test(`5: the same with ${name} in front`, async (t) => {
+    test(`5: the same with ${name} in front`, (t) => fairly(slack, async () => {
       const url = await startPeer(t, name, { upstreamPort: (await upstream(t)).port, active, pending })
       if (url === null) t.diagnostic(`!!!!! ${name} is not installed: nothing to compare with !!!!!`)
       else tell(t, name, await overload(url))
-    })
+    }))
   }
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { RouteBehaviour, UpstreamOptions } from '../../types/index.ts'
+import { fairly } from '../helpers/fair.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import { fleet, type Member } from './fleet.ts'
-import { isFull, Load, pause, percentile, rate, until } from './load.ts'
+import { isFull, Load, pause, percentile, rate, slack, until } from './load.ts'
 
 /*
  * Issue 4, Done when 1, 2, 3 and 7: upstreams are processes that are killed, stopped and started again while a steady load goes on. In short here,
@@ -25,7 +26,7 @@ function ms (time: number): string {
   return `${time.toFixed(time < 10 ? 2 : 0)} ms`
 }
 
-test('1a: with one of three endpoints refusing connections no client sees an error', async (t) => {
+test('1a: with one of three endpoints refusing connections no client sees an error', (t) => fairly(slack, async () => {
   const members = await fleet(t, [200, 200, 0])
   const proxy = await startOver(t, members)
   const count = isFull ? 5000 : 300
@@ -35,9 +36,9 @@ test('1a: with one of three endpoints refusing connections no client sees an err
 
   t.diagnostic(`${load.answers.length} GETs at ${rate}/s: ${JSON.stringify(load.failures)} failed, p99 ${ms(percentile(load.answers, 0.99))}`)
   assert.deepEqual(load.failures, {})
-})
+}))
 
-test('1b: an endpoint killed under load costs no client anything, and has traffic again within one health interval of its return', async (t) => {
+test('1b: an endpoint killed under load costs no client anything, and has traffic again within one health interval of its return', (t) => fairly(slack, async () => {
   // In short a longer one: a return takes half of it and a tenth, and what is left is for whoever has the cores just then.
   const interval = isFull ? 1000 : 1500
   const members = await fleet(t, [200, 200, 200])
@@ -59,9 +60,9 @@ test('1b: an endpoint killed under load costs no client anything, and has traffi
   t.diagnostic(`${load.answers.length} GETs at ${rate}/s: ${JSON.stringify(load.failures)} failed; traffic ${ms(took)} after it listened (interval ${ms(interval)}), then ${Math.round(share * 100)} % of it`)
   assert.deepEqual(load.failures, {})
   assert.ok(took <= interval, ms(took))
-})
+}))
 
-test('2: once an endpoint that hangs is ejected, the others are as fast as they were', async (t) => {
+test('2: once an endpoint that hangs is ejected, the others are as fast as they were', (t) => fairly(slack, async () => {
   const members = await fleet(t, [200, 200, 200])
   const attempt = 500
   const proxy = await startOver(t, members, { health }, { timeouts: { attempt }, retry: { on: ['connect', 'stale', 'timeout'] } })
@@ -93,9 +94,9 @@ test('2: once an endpoint that hangs is ejected, the others are as fast as they 
   assert.ok(after <= healthy * 2 + (isFull ? 0 : 100), `${ms(after)} after ${ms(healthy)}`)
   // What hangs is tried again elsewhere once its attempt is over.
   assert.deepEqual(lost, [])
-})
+}))
 
-test('3: of an endpoint that always answers 503 clients hardly hear', async (t) => {
+test('3: of an endpoint that always answers 503 clients hardly hear', (t) => fairly(slack, async () => {
   const members = await fleet(t, [200, 200, 503])
   const proxy = await startOver(t, members)
   const load = new Load(proxy.url)
@@ -106,13 +107,13 @@ test('3: of an endpoint that always answers 503 clients hardly hear', async (t) 
   const refused = later.filter(({ status }) => status !== 200).length
   t.diagnostic(`${refused} of ${later.length} were 503 after the first 100, which is ${(refused / later.length * 100).toFixed(2)} %`)
   assert.ok(refused / later.length < 0.01)
-})
+}))
 
 const restarts = [['without health checks', {}], ['with them', { health }]] as const
 
 // In short only the harder one.
 for (const [what, options] of isFull ? restarts : restarts.slice(0, 1)) {
-  test(`7: a rolling restart of all endpoints costs no client anything, ${what}`, async (t) => {
+  test(`7: a rolling restart of all endpoints costs no client anything, ${what}`, (t) => fairly(slack, async () => {
     const members = await fleet(t, [200, 200, 200])
     const proxy = await startOver(t, members, options, { retry })
     const load = new Load(proxy.url)
@@ -129,5 +130,5 @@ for (const [what, options] of isFull ? restarts : restarts.slice(0, 1)) {
 
     t.diagnostic(`${load.answers.length} GETs at ${rate}/s: ${JSON.stringify(load.failures)} failed`)
     assert.deepEqual(load.failures, {})
-  })
+  }))
 }

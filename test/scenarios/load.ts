@@ -3,6 +3,12 @@ import { Agent, request } from 'node:http'
 /** `npm run scenarios` sets it; `npm test` runs the same in short. */
 export const isFull: boolean = process.env['SLUICE_SCENARIOS'] === 'full'
 
+/**
+ * ms for which the loop may stand still in a run whose figures count; see helpers/fair.ts. In full they count in any case: nothing else is to
+ * go on beside it.
+ */
+export const slack: number = isFull ? Infinity : 50
+
 /** Requests per second of a steady load: what two busy cores carry beside everything else, or what two idle ones do. */
 export const rate: number = isFull ? 300 : 200
 
