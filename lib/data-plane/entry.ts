@@ -15,6 +15,7 @@ import { endsWithHead, isHttp2 } from './http2-reply.ts'
 import type { Forward } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
 import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
+import { mayComeAtOnce, readWhole } from './whole-upload.ts'
 import { readTrace } from './transform/trace-context.ts'
 import { isLogged, takeTrace } from './request-log.ts'
 import { closeBehindUpgrade } from './response-head.ts'
@@ -104,7 +105,7 @@ function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
 
 /** The route's handler, after auth: chooses the side, settles the path, and forwards. */
 export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: Forward, upgrade: 'websocket' | null = null): void {
-  const { request, reply, route } = exchange
+  const { request, route } = exchange
   try {
     if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
     if (exchange.hiddenContentType !== null) request.raw.headers['content-type'] = exchange.hiddenContentType
@@ -112,14 +113,25 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: F
     if ((request.method === 'OPTIONS' || request.method === 'TRACE') && endsHere(exchange)) return
     if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools.random)
     const path = rewritePath(exchange)
-    const body = takeBody(gate.forwarder, exchange)
-    exchange.outgoing = { method: exchange.override?.method ?? request.method, path, headers: {}, body, servername: null, reset: upgrade !== null, upgrade }
+    exchange.outgoing = { method: exchange.override?.method ?? request.method, path, headers: {}, body: null, servername: null, reset: upgrade !== null, upgrade }
     if (exchange.totalDue !== Infinity) gate.forwarder.deadlines.arm(exchange)
   } catch (error) {
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))
     return
   }
-  forward(reply)
+  if (mayComeAtOnce(request.raw)) process.nextTick(forwardBody, gate.forwarder, exchange, forward)
+  else forwardBody(gate.forwarder, exchange, forward)
+}
+
+function forwardBody (forwarder: Forwarder, exchange: ProxyExchange, forward: Forward): void {
+  try {
+    if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
+    exchange.outgoing!.body = takeBody(forwarder, exchange)
+  } catch (error) {
+    forwarder.fail(exchange, toProxyError(error, 'select'))
+    return
+  }
+  forward(exchange.reply)
 }
 
 /** What only OPTIONS and TRACE have. */
@@ -203,6 +215,12 @@ function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody |
   if (route.bodyLimit > 0 && Number(length) > route.bodyLimit) throw proxyError('content_too_large', 'requestBody')
   const parsed: unknown = request.body
   const source = parsed instanceof Readable ? parsed : raw
+  // In one piece it would be kept, and could be sent again, which is not wanted of a body beyond `body.replay`.
+  const whole = source === raw && (route.retry === null || Number(length) <= route.replay) ? readWhole(raw) : null
+  if (whole !== null) {
+    exchange.bytesIn = whole.length
+    return whole
+  }
   // A preParsing hook has put its own stream in the place of the client's.
   exchange.hasOwnLength = source !== raw
   return new RequestBody(source, exchange, forwarder.deadlines)

@@ -35,6 +35,8 @@ export class RequestBody extends Readable {
     this.#exchange = exchange
     this.#deadlines = deadlines
     const { raw } = exchange.request
+    // Somebody else listens too: until undici wants the first of it, nothing is to pass.
+    if (source.readableFlowing === true) source.pause()
     this.#readBefore = source === raw && raw.headers['transfer-encoding'] !== undefined ? raw.socket.bytesRead : -1
   }
 
@@ -67,6 +69,7 @@ export class RequestBody extends Readable {
       const { retry } = this.#exchange.route
       this.#replay = retry === null ? null : replayOf(this.#exchange, retry.mayRepeat(this.#exchange) || mayBeRefused(this.#exchange))
       this.#exchange.isReplayable = this.#replay !== null
+      if (source.isPaused()) source.resume()
       return
     }
     for (const chunk of this.#replay.chunks) this.push(chunk)

@@ -94,3 +94,19 @@ test("the version HTTP/2.0 in a request line is taken, as one of HTTP/2 without 
 
   assert.deepEqual(seen, [2, 0, false])
 })
+
+test('a body that comes in one read with its head can be read one tick after the head, and not before', async (t) => {
+  const seen: unknown[] = []
+  const { client } = await serve(t, (request, response) => {
+    seen.push(request.readableLength)
+    process.nextTick(() => {
+      seen.push(request.readableLength, String(request.read()))
+      request.resume().on('end', () => { response.end() })
+    })
+  })
+
+  client.write('POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody')
+  await client.response()
+
+  assert.deepEqual(seen, [0, 4, 'body'])
+})
