@@ -26,6 +26,7 @@ const { values: flags } = parseArgs({
     exchanges: { type: 'string', default: '2000' },
     /** 0 leaves that out; five millions take some minutes. */
     requests: { type: 'string', default: '1000000' },
+    parts: { type: 'string', default: 'connections,exchanges,declared,growth' },
     publish: { type: 'boolean', default: false },
     smoke: { type: 'boolean', default: false }
   }
@@ -49,12 +50,21 @@ const origins = await startOrigins()
 const verdicts: string[] = []
 let isMissed = false
 
-const parts = [
-  table([[`${connections} idle client connections`, 'resident, each', 'held, each'], ...await idleConnections()]),
-  table([[`${exchanges} open exchanges`, 'resident, each', 'held, each'], ...await openExchanges()]),
-  table([['of ours', 'held, each'], ...await declared()])
-]
-if (requests > 0) parts.push(await growth())
+const parts: string[] = []
+const measures: Record<string, () => Promise<string>> = {
+  connections: async () => table([[`${connections} idle client connections`, 'resident, each', 'held, each'], ...await idleConnections()]),
+  exchanges: async () => table([[`${exchanges} open exchanges`, 'resident, each', 'held, each'], ...await openExchanges()]),
+  declared: async () => table([['of ours', 'held, each'], ...await declared()]),
+  growth
+}
+for (const part of flags.parts.split(',')) {
+  if (part === 'growth' && requests === 0) continue
+  const measure = measures[part]
+  if (measure === undefined) throw new Error(`--parts does not know '${part}', only ${Object.keys(measures).join(', ')}`)
+  parts.push(await measure())
+  // It takes minutes; what is there is shown.
+  process.stderr.write(`\n${parts.at(-1)}\n`)
+}
 parts.push(list('Goals:', verdicts))
 const text = parts.join('\n\n')
 process.stdout.write(`${text}\n`)
