@@ -62,6 +62,7 @@ export class Gateway {
   /** Whether every registration lets requests be counted. */
   hasMetrics = true
   readonly #declaredUpstreams = new Map<string, UpstreamConfig>()
+  readonly #faultyUpstreams = new Set<string>()
   readonly #declaredRoutes = new Map<string, { readonly url: string, readonly config: RouteConfig }>()
   readonly #pools = new Map<string, ConnectionPool>()
   readonly #upstreams = new Map<string, Upstream>()
@@ -88,7 +89,8 @@ export class Gateway {
 
   /** Takes in what one registration declares, and gives what is to be mounted of it. */
   declare (options: ProxyOptions): { prefix: string, routes: DeclaredRoute[] } {
-    const { prefix, metrics, upstreams, routes } = normalize(options, this.problems)
+    const { prefix, metrics, upstreams, faulty, routes } = normalize(options, this.problems)
+    for (const name of faulty) this.#faultyUpstreams.add(name)
     if (!metrics) this.hasMetrics = false
     for (const upstream of upstreams) {
       const present = this.#declaredUpstreams.get(upstream.name)
@@ -231,6 +233,7 @@ export class Gateway {
   #find (nameOrUrl: string, where: string, problems: Problem[] = this.problems): Upstream | null {
     const known = this.#upstreams.get(nameOrUrl)
     if (known !== undefined) return known
+    if (this.#faultyUpstreams.has(nameOrUrl)) return null
     if (!isUrl(nameOrUrl)) {
       problems.push({ path: where, message: unknownUpstream(nameOrUrl, this.#upstreams.keys()) })
       return null

@@ -204,7 +204,8 @@ export interface OutlierOptions {
    */
   baseEjection?: number
   /**
-   * @default 300000
+   * Never shorter than `baseEjection`.
+   * @default 300000, or `baseEjection` where that is longer
    */
   maxEjection?: number
   /**

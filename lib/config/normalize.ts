@@ -5,7 +5,7 @@ import type { OutlierConfig } from '../control-plane/outlier/index.ts'
 import { type BalancerConfig, isBalancer } from '../data-plane/balancer/index.ts'
 import type { BodyOptions, BodyRewriteOptions, CanaryOptions, CookieOptions, PoolOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions, WebSocketOptions } from '../../types/options.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
-import { checkUpstream, completeHealth } from './upstream-policies.ts'
+import { checkUpstream, completeHealth, completeOutlier } from './upstream-policies.ts'
 import type { BreakerConfig } from '../data-plane/breaker/index.ts'
 import type { LimitConfig } from '../data-plane/limit/index.ts'
 import type { RetryConfig } from '../data-plane/retry/index.ts'
@@ -72,6 +72,8 @@ export interface RegistrationConfig {
   readonly prefix: string
   readonly metrics: boolean
   readonly upstreams: readonly UpstreamConfig[]
+  /** Names of upstreams of which the problems tell: whoever uses one has done nothing wrong. */
+  readonly faulty: readonly string[]
   readonly routes: readonly RouteConfig[]
 }
 
@@ -81,7 +83,7 @@ type Plain = Record<string, unknown>
 export function normalize (options: unknown, problems: Problem[]): RegistrationConfig {
   if (!isPlain(options)) {
     problems.push({ path: 'options', message: 'must be an object' })
-    return freeze({ prefix: '', metrics: true, upstreams: [], routes: [] })
+    return freeze({ prefix: '', metrics: true, upstreams: [], faulty: [], routes: [] })
   }
   const isOneLine = 'upstream' in options
   const { own, route } = split(options, isOneLine, problems)
@@ -90,9 +92,11 @@ export function normalize (options: unknown, problems: Problem[]): RegistrationC
 
   const prefix = typeof own['prefix'] === 'string' ? own['prefix'].replace(/\/$/, '') : ''
   const upstreams: UpstreamConfig[] = []
+  const faulty: string[] = []
   for (const [name, value] of Object.entries(isPlain(own['upstreams']) ? own['upstreams'] : {})) {
     const upstream = normalizeUpstream(name, value, join('upstreams', name), problems)
-    if (upstream !== null) upstreams.push(upstream)
+    if (upstream === null) faulty.push(name)
+    else upstreams.push(upstream)
   }
 
   const given = own['defaults'] === undefined ? {} : copyOptions(own['defaults'])
@@ -113,7 +117,7 @@ export function normalize (options: unknown, problems: Problem[]): RegistrationC
     const config = normalizeOneLine({ ...forAll, ...route }, defaults, upstreams, problems)
     if (config !== null) routes.push(config)
   }
-  return freeze({ prefix, metrics: own['metrics'] !== false, upstreams, routes })
+  return freeze({ prefix, metrics: own['metrics'] !== false, upstreams, faulty, routes })
 }
 
 /** In the one-line form a registration and its only route share one object. */
@@ -162,6 +166,7 @@ export function normalizeUpstream (name: string, value: unknown, where: string, 
   if (!validate(upstreamSchema, full, where, problems)) return null
   const config = { ...(full as Omit<UpstreamConfig, 'name' | 'where'>), name, where }
   config.health = completeHealth(config.health)
+  config.outlier = completeOutlier(config.outlier)
   return checkUpstream(config, where, problems) ? freeze(config) : null
 }
 

@@ -1,6 +1,7 @@
 import type { Problem } from '../../types/control.ts'
 import { balancers, isBalancer } from '../data-plane/balancer/index.ts'
 import type { HealthConfig } from '../control-plane/health/index.ts'
+import type { OutlierConfig } from '../control-plane/outlier/index.ts'
 import type { UpstreamConfig } from './normalize.ts'
 import { suggest } from './suggest.ts'
 import { join, validate } from './validate.ts'
@@ -9,8 +10,11 @@ import { join, validate } from './validate.ts'
 export function checkUpstream (config: UpstreamConfig, where: string, problems: Problem[]): boolean {
   const before = problems.length
   checkBalancer(config.balancer, join(where, 'balancer'), problems)
-  const { health, pool } = config
+  const { health, outlier, pool } = config
   if (pool.warm > pool.connections) problems.push({ path: join(join(where, 'pool'), 'warm'), message: `is ${pool.warm}, more than the ${pool.connections} of pool.connections` })
+  if (outlier !== false && outlier.maxEjection < outlier.baseEjection) {
+    problems.push({ path: join(join(where, 'outlier'), 'maxEjection'), message: `is ${outlier.maxEjection} ms, less than the ${outlier.baseEjection} ms of outlier.baseEjection` })
+  }
   if (health !== false) checkHealth(health, join(where, 'health'), problems)
   return problems.length === before
 }
@@ -37,6 +41,13 @@ export function completeHealth (health: false | HealthConfig): false | HealthCon
   return { ...health, headers, timeout: health.timeout ?? Math.min(LONGEST_CHECK, health.interval) }
 }
 
+/** A first ejection that is longer than what is usually the longest is meant so. */
+export function completeOutlier (outlier: false | OutlierConfig): false | OutlierConfig {
+  return outlier === false ? false : { ...outlier, maxEjection: outlier.maxEjection ?? Math.max(LONGEST_EJECTION, outlier.baseEjection) }
+}
+
+/** Milliseconds; see OutlierOptions.maxEjection. */
+const LONGEST_EJECTION = 300_000
 /** Milliseconds; see HealthOptions.timeout. */
 const LONGEST_CHECK = 5000
 

@@ -151,6 +151,15 @@ test('says of each wrong option where it stands and what was probably meant', as
   }
 })
 
+test('a faulty upstream is told of where it is declared, and not as missing where it is used', async (t) => {
+  const problems = await problemsOf(t, {
+    upstreams: { users: { endpoints: [url], pool: { warm: 10, connections: 5 } }, next: { endpoints: [url], outlier: { baseEjection: 60_000, maxEjection: 1000 } } },
+    routes: [{ url: '/*', upstream: 'users', canary: { upstream: 'next', weight: 5 } }]
+  }, { prefix: '/more', upstream: 'users' })
+
+  assert.deepEqual(Object.keys(problems), ['upstreams.users.pool.warm', 'upstreams.next.outlier.maxEjection'])
+})
+
 test('a name that two registrations declare is a problem', async (t) => {
   const problems = await problemsOf(t, { upstreams: { users: url }, routes: [] }, { upstreams: { users: url }, routes: [] })
 

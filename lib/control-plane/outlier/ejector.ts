@@ -91,7 +91,7 @@ export class Ejector {
     }
     const { baseEjection, maxEjection } = this.#config
     record.ejections++
-    const time = Math.min(baseEjection * record.ejections, Math.max(maxEjection, baseEjection)) * (1 + JITTER * this.#timing.random())
+    const time = Math.min(baseEjection * record.ejections, maxEjection) * (1 + JITTER * this.#timing.random())
     endpoint.ejectedUntil = this.#timing.now() + time
     const ejection: Ejection = { cause, isSeenByProbes: this.#failingChecks.has(endpoint), cancel: () => {} }
     this.#ejections.set(endpoint, ejection)

@@ -14,7 +14,7 @@ export const outlierSchema: OptionSchema = {
     minimumRequests: { kind: ['integer'], minimum: 1, default: 10 },
     window: { ...milliseconds, minimum: 60, default: 60_000 },
     baseEjection: { ...milliseconds, default: 30_000 },
-    maxEjection: { ...milliseconds, default: 300_000 },
+    maxEjection: milliseconds,
     maxEjectedShare: { kind: ['number'], minimum: 0, maximum: 1, default: 0.5 }
   }
 }

@@ -33,6 +33,7 @@ const unknownKeys: readonly (readonly [options: object, problem: string])[] = [
   [{ upstreams: { a: { endpoints, health: { status: [99] } } } }, 'upstreams.a.health.status: has 99, which is no status of an answer'],
   [{ upstreams: { a: { endpoints, health: { headers: { Upgrade: 'x' } } } } }, 'upstreams.a.health.headers.upgrade: is not for a health check to set'],
   [{ upstreams: { a: { endpoints, health: { headers: { 'x-a': 'b\r\nc: d' } } } } }, "upstreams.a.health.headers[\"x-a\"]: must be a header value, on one line, not 'b\r\nc: d'"],
+  [{ upstreams: { a: { endpoints, outlier: { maxEjection: 20_000 } } } }, 'upstreams.a.outlier.maxEjection: is 20000 ms, less than the 30000 ms of outlier.baseEjection'],
   [{ upstreams: { a: { endpoints, health: { interval: 2000, maxLatency: 3000 } } } }, 'upstreams.a.health.maxLatency: is 3000 ms, more than the 2000 ms of health.timeout'],
   [{ upstreams: { a: { endpoints, outlier: { maxEjectedShare: 1.5 } } } }, 'upstreams.a.outlier.maxEjectedShare: must be <= 1, not 1.5'],
   [{ upstreams: { a: { endpoints, outlier: { failureRate: 0 } } } }, 'upstreams.a.outlier.failureRate: must be > 0, not 0'],

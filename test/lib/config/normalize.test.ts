@@ -77,7 +77,7 @@ test('declares upstreams, routes and the one-line form together', () => {
 })
 
 test('declares nothing when nothing is given', () => {
-  assert.deepEqual(config({}), { prefix: '', metrics: true, upstreams: [], routes: [] })
+  assert.deepEqual(config({}), { prefix: '', metrics: true, upstreams: [], faulty: [], routes: [] })
 })
 
 test('takes a slash at the end of the prefix for none', () => {
