@@ -15,12 +15,8 @@ export class AccessLog implements Observer {
   #parent: FastifyBaseLogger | null = null
 
   onExchange (exchange: Exchange): void {
-    try {
-      if (exchange.error !== null || exchange.tunnel !== null || !this.#print(exchange)) write(exchange)
-    } catch {
-      // The app's stream, or a serializer of its own. There is nowhere left to say so, and the client has its answer: this runs
-      // behind the response, where what is thrown would end the process.
-    }
+    if (exchange.error === null && exchange.tunnel === null && this.#willBePrinted(exchange)) return
+    tryToWrite(exchange)
   }
 
   /** Prints what has waited for the end of the turn. */
@@ -29,15 +25,24 @@ export class AccessLog implements Observer {
   }
 
   /** @returns false where the request's logger has something of its own to say in its lines */
-  #print (exchange: Exchange): boolean {
+  #willBePrinted (exchange: Exchange): boolean {
     const log: unknown = exchange.request.log
     if (!(log instanceof LazyLogger) || !log.isUnused) return false
     if (log.parent !== this.#parent) {
       this.flush()
       this.#parent = log.parent
-      this.#writer = LineWriter.create(log.parent, log.requestBindings, exchange)
+      this.#writer = LineWriter.create(log.parent, log.requestBindings, exchange, tryToWrite)
     }
-    return this.#writer !== null && this.#writer.write(log.requestBindings, exchange)
+    return this.#writer !== null && this.#writer.add(exchange, log.requestBindings)
+  }
+}
+
+function tryToWrite (exchange: Exchange): void {
+  try {
+    write(exchange)
+  } catch {
+    // The app's stream, or a serializer of its own. There is nowhere left to say so, and the client has its answer: this runs
+    // behind the response, where what is thrown would end the process.
   }
 }
 

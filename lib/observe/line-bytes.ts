@@ -19,6 +19,7 @@ const ZERO = 0x30
 export class LineBytes {
   readonly #bytes: Buffer = Buffer.allocUnsafeSlow(SIZE)
   readonly #names = new Map<string, Uint8Array>()
+  readonly #fields = new Map<string, Uint8Array>()
   #length = 0
   #lineStart = 0
   #isWhole = true
@@ -63,16 +64,12 @@ export class LineBytes {
 
   /** A string that comes again and again: the name of something. */
   name (text: string): void {
-    let bytes = this.#names.get(text)
-    if (bytes === undefined) {
-      const json = JSON.stringify(text)
-      if (this.#names.size >= NAMES) this.#names.clear()
-      // Beyond latin1 there is no one byte for each character: left to somebody slower.
-      bytes = isLatin1(json) ? Buffer.from(json, 'latin1') : EMPTY
-      this.#names.set(text, bytes)
-    }
-    if (bytes.length === 0) this.#isWhole = false
-    this.piece(bytes)
+    this.#kept(this.#names, text, '', '')
+  }
+
+  /** What stands before a value: the name of its field. */
+  field (name: string): void {
+    this.#kept(this.#fields, name, ',', ':')
   }
 
   /** A string that hardly comes twice, up to `end`. */
@@ -133,6 +130,19 @@ export class LineBytes {
     target[this.#length++] = 0x2e
     target[this.#length++] = ZERO + tens
     if (ones !== 0) target[this.#length++] = ZERO + ones
+  }
+
+  #kept (known: Map<string, Uint8Array>, text: string, before: string, behind: string): void {
+    let bytes = known.get(text)
+    if (bytes === undefined) {
+      const json = before + JSON.stringify(text) + behind
+      if (known.size >= NAMES) known.clear()
+      // Beyond latin1 there is no one byte for each character: left to somebody slower.
+      bytes = isLatin1(json) ? Buffer.from(json, 'latin1') : EMPTY
+      known.set(text, bytes)
+    }
+    if (bytes.length === 0) this.#isWhole = false
+    this.piece(bytes)
   }
 
   #digits (value: number): void {

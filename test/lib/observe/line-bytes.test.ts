@@ -42,6 +42,10 @@ for (const name of ['GET', 'a "quoted" \\ name', 'caf\u00e9', '']) {
   })
 }
 
+test('prints the name of a field with what stands around it', () => {
+  assert.equal(printed((line) => { line.field('path'); line.field('path'); line.name('path') }), ',"path":,"path":"path"')
+})
+
 test('a name beyond latin1 is left to others each time', () => {
   for (const print of [(line: LineBytes) => { line.name('\u65e5') }, (line: LineBytes) => { line.name('\u65e5'); line.name('\u65e5') }]) assert.equal(printed(print), null)
 })
