@@ -33,7 +33,7 @@ export class CountingClient extends Client implements Connection {
    * @param recycleAfter ms for which a connection is used; Infinity for as long as it lasts
    */
   constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>, recycleAfter: number) {
-    super(origin, {
+    super(withOwnOrigin(origin), {
       ...options,
       connect: (request, callback) => {
         this.#connectingAt = performance.now()
@@ -130,4 +130,10 @@ export class CountingClient extends Client implements Connection {
       if (this.#socket === socket) this.#connected.delete(this)
     })
   }
+}
+
+/** undici asks its URL for the origin with every request, and a URL puts that together anew each time. */
+function withOwnOrigin (origin: URL | string): URL {
+  const url = new URL(origin)
+  return Object.defineProperty(url, 'origin', { value: url.origin })
 }
