@@ -208,6 +208,8 @@ export interface Endpoint {
   readonly origin: string
   /** Value of the Host header. */
   readonly host: string
+  /** The same where a request has to say it; null where its connection does so by itself. */
+  readonly hostField: string | null
   /** Put in front of every path; '' for none. */
   readonly basePath: string
   /** As configured. */

@@ -17,7 +17,11 @@ export function aim (exchange: ProxyExchange, endpoint: Endpoint, now: number): 
   else if (endpoint.basePath !== '') outgoing.path = endpoint.basePath + exchange.upstreamPath
   else outgoing.path = exchange.upstreamPath
   outgoing.servername = endpoint.servername
-  if (exchange.hostFollowsEndpoint) outgoing.headers['host'] = endpoint.host
+  if (exchange.hostFollowsEndpoint) {
+    if (endpoint.hostField !== null) outgoing.headers['host'] = endpoint.hostField
+    // Of another endpoint, for an earlier attempt.
+    else if (outgoing.headers['host'] !== undefined) delete outgoing.headers['host']
+  }
   const { deadlineHeader } = exchange.route
   if (deadlineHeader !== null) tellDeadline(exchange, outgoing.headers, deadlineHeader, now)
 }

@@ -10,11 +10,14 @@ interface EndpointSettings {
   readonly connections: number
   readonly connectTimeout: number
   readonly probes?: number
+  /** Whether connections put the authority of their origin into Host themselves; undici's do. */
+  readonly saysHost?: boolean
 }
 
 export class ProxyEndpoint implements Endpoint {
   readonly origin: string
   readonly host: string
+  readonly hostField: string | null
   readonly basePath: string
   readonly baseWeight: number
   weight: number
@@ -37,6 +40,7 @@ export class ProxyEndpoint implements Endpoint {
   constructor (url: URL, settings: EndpointSettings, pool: EndpointPool, seats: Seats = new PoolSeats(settings.connections)) {
     this.origin = url.origin
     this.host = settings.host ?? url.host
+    this.hostField = settings.saysHost === true && this.host === url.host ? null : this.host
     this.basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
     this.baseWeight = settings.weight
     this.weight = settings.weight

@@ -56,3 +56,15 @@ test('a retry on another endpoint names that endpoint', async (t) => {
   assert.equal((await app.get('/x')).body, 'ok')
   assert.equal(well.requests[0]!.headers.host, well.url.slice('http://'.length))
 })
+
+for (const hosts of [['named.example', null], [null, 'named.example'], ['named.example', 'other.example']]) {
+  test(`a retry names the endpoint that it goes to: ${hosts.map((host) => host ?? 'its own').join(', then ')}`, async (t) => {
+    const [sick, well] = [await origin(t, answer(503)), await origin(t, answer(200, 'ok'))]
+    const endpoints = [sick, well].map(({ url }, priority) => ({ origin: url, priority, ...hosts[priority] === null ? {} : { host: hosts[priority]! } }))
+    const app = await start(t, { upstreams: { both: { endpoints, outlier: false } }, routes: [{ url: '/x', upstream: 'both', retry: { on: [503] } }] })
+
+    assert.equal((await app.get('/x')).body, 'ok')
+    const sent = [sick, well].map(({ requests, url }, index) => [requests[0]!.headers.host, hosts[index] ?? url.slice('http://'.length)])
+    for (const [named, expected] of sent) assert.equal(named, expected)
+  })
+}

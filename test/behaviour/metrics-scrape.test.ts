@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { availableParallelism, loadavg } from 'node:os'
 import { test } from 'node:test'
 import type { Readable } from 'node:stream'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
@@ -109,8 +110,9 @@ for (const [name, read] of [
         best = Math.min(best, longest)
       }
 
-      // 10 ms where the cores are ours. Where others use them and their caches, the same work costs up to three times as much; whole, it would be ten.
-      assert.ok(best <= 30, `${best} ms`)
+      // Where others use the cores and their caches, the same work costs up to three times as much; whole, it would be ten.
+      const isBusy = loadavg()[0]! > availableParallelism()
+      assert.ok(best <= (isBusy ? 30 : 10), `${best} ms`)
     })
   }
 }

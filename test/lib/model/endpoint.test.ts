@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { EndpointPool } from '../../../types/model.ts'
+import { ProxyEndpoint } from '../../../lib/model/endpoint.ts'
 import { endpointAt } from '../samples.ts'
 
 const cases: readonly (readonly [url: string, expected: { origin: string, host: string, basePath: string, servername: string | null }])[] = [
@@ -21,6 +23,16 @@ for (const [url, expected] of cases) {
 test('prefers the Host header and the TLS name that the options give', () => {
   const { host, servername, origin } = endpointAt('https://10.0.0.1', { host: 'shop.example', servername: 'tls.example' })
   assert.deepEqual([host, servername, origin], ['shop.example', 'tls.example', 'https://10.0.0.1'])
+})
+
+test('leaves Host to connections that say it themselves, where it is that of the origin', () => {
+  const url = new URL('http://10.0.0.1:3000')
+  const settings = { weight: 1, priority: 0, servername: null, connections: 1, connectTimeout: 1, host: null }
+  const hostField = (given: object): string | null => new ProxyEndpoint(url, { ...settings, ...given }, {} as EndpointPool).hostField
+  assert.equal(hostField({}), '10.0.0.1:3000')
+  assert.equal(hostField({ saysHost: true }), null)
+  assert.equal(hostField({ saysHost: true, host: 'shop.example' }), 'shop.example')
+  assert.equal(hostField({ saysHost: true, host: '10.0.0.1:3000' }), null)
 })
 
 test('has no TLS name in plain text, whatever the options give', () => {
