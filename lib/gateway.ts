@@ -260,7 +260,7 @@ export class Gateway {
 
 function unknownUpstream (name: string, known: Iterable<string>): string {
   const guess = suggest(name, known)
-  return `there is no upstream '${name}'${guess === null ? '; name one of `upstreams`, or give a URL' : `; did you mean '${guess}'?`}`
+  return `there is no upstream '${name}'${guess === null ? '; name one of `upstreams`, or give an http or https URL without query' : `; did you mean '${guess}'?`}`
 }
 
 function refused (path: string, message: string, given: string, known: Iterable<string>): ConfigError {

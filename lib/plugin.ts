@@ -119,8 +119,8 @@ function mount (scope: FastifyInstance, { gateway, forward }: Shared, routes: re
       declareFastifyRoute(scope, gateway, forward, { ...declaration, id: ids[index]!, url, isShort })
       return true
     } catch (error) {
-      // Fastify's own words for what is wrong with a url, a method or a hook.
-      gateway.problems.push({ path: where === '' ? 'options' : where, message: (error as Error).message })
+      // Fastify's own words for what is wrong with a url, a method or a hook; it prints lists over several lines, and a problem has one.
+      gateway.problems.push({ path: where === '' ? 'options' : where, message: (error as Error).message.replaceAll(/\s+/g, ' ') })
       return false
     }
   }

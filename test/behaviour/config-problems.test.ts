@@ -91,7 +91,7 @@ const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
   [{ upstreams: { a: 'http://x/?q' }, routes: [] }, 'upstreams.a.endpoints[0].origin', /URL without query/],
   [{ upstreams: { a: 'http://u:p@x' }, routes: [] }, 'upstreams.a.endpoints[0].origin', /URL/],
   [{ upstreams: { 'my-api': 'x' }, routes: [] }, 'upstreams["my-api"].endpoints[0].origin', /not 'x'/],
-  [{ upstream: 'http://x/?q' }, 'upstream', /there is no upstream/],
+  [{ upstream: 'http://x/?q' }, 'upstream', /there is no upstream.*URL without query/],
   [upstream({ balancer: 'round-robbin' }), 'upstreams.users.balancer', /did you mean 'round-robin'/],
   [upstream({ endpoints: [{ origin: url, weight: 0 }] }), 'upstreams.users.endpoints[0].weight', /> 0/],
   [upstream({ pool: { connection: 1 } }), 'upstreams.users.pool.connection', /did you mean 'connections'/],
@@ -173,6 +173,12 @@ test('a route that two registrations declare is a problem', async (t) => {
   )
 
   assert.match(problems['routes[0]']!, /already declared/)
+})
+
+test('a route for every method that is declared twice is a problem of one line', async (t) => {
+  const problems = await problemsOf(t, { upstreams: { users: url }, routes: [{ url: '/a', upstream: 'users' }, { url: '/a', upstream: 'users' }] })
+
+  assert.match(problems['routes[1]']!, /^Method .*'GET'.* already declared for route '\/a'$/)
 })
 
 test('options are neither written to nor read again', async (t) => {
