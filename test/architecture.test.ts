@@ -174,10 +174,26 @@ test('names of files and exports are in the words of the vocabulary', () => {
   assert.deepEqual([...theirs].filter((name) => !names.includes(name)), [], 'exceptions that nobody needs')
 })
 
-test('every file of lib and types stands in the layout of docs/architecture.md', () => {
-  const layout = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
+const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
 
-  assert.deepEqual([...types, ...lib].map(({ path }) => path).filter((path) => !layout.includes(` ${posix.basename(path)}`)), [])
+/** The files of a layout that is drawn as a tree: folders end in a slash, names stand side by side, two spaces between them and what they are. */
+function drawn (tree: string): string[] {
+  const folders: string[] = []
+  return tree.split('\n').filter((line) => line.trim() !== '').flatMap((line) => {
+    const depth = /^ */.exec(line)![0].length / 2
+    if (/^ *[\w-]+\//.test(line)) {
+      folders.splice(depth, Infinity, line.trim().split(' ')[0]!)
+      return []
+    }
+    return [...line.matchAll(/(?<=^ *|\.ts {2})[\w-]+\.ts(?= {2}|$)/g)].map(([name]) => folders.slice(0, depth).join('') + name)
+  })
+}
+
+test('the layout of docs/architecture.md has every file of lib and types in its folder, once, and no other', () => {
+  const [, tree = ''] = /## Layout\n+```\n(.*?)```/s.exec(page)!
+  const named = drawn(tree).filter((path) => /^(lib|types)\//.test(path))
+
+  assert.deepEqual(named.sort(), [...types, ...lib].map(({ path }) => path).sort())
 })
 
 const tests = read('test').filter(({ path }) => path.endsWith('.test.ts'))
