@@ -68,7 +68,7 @@ export class SamePath implements PathRewrite {
  * the slash, and what is left is never empty.
  */
 export class ReplacePrefix implements PathRewrite {
-  /** A prefix may have parameters, as any of Fastify's. */
+  /** A prefix may have parameters, like all of Fastify's. */
   readonly #shape: RoutePath
   readonly #replacement: string
 

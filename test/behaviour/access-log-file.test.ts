@@ -27,7 +27,7 @@ async function linesOf (t: TestContext, upstream: string, urls: readonly string[
   return lines()
 }
 
-test('a file gets the same access line as any other stream', async (t) => {
+test('a file gets the same access line as every other stream', async (t) => {
   const upstream = await origin(t, answer(200, 'ok'), answer(200, 'ok'))
   const app = await start(t, { routes: [{ url: '/*', upstream: upstream.url }] })
   await app.request('/a?b=c', { headers: { traceparent } })

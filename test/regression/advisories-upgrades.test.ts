@@ -14,7 +14,7 @@ const status = async (t: test.TestContext, app: Started, path: string, lines: st
   return (await client.response()).status
 }
 
-test('CVE-2026-15631 (http-proxy 11.6.0), CVE-2026-16117: an upgrade goes through the same path policy as any request', async (t) => {
+test('CVE-2026-15631 (http-proxy 11.6.0), CVE-2026-16117: an upgrade goes through the same path policy as every request', async (t) => {
   const upstream = await webSocketOrigin(t)
   const app = await start(t, { prefix: '/api', upstream: upstream.url, websocket: true })
 
