@@ -17,7 +17,7 @@ export interface ProxyOptions extends Partial<Omit<RouteOptions, 'url' | 'upstre
   /** One-line form: everything under `prefix` goes to this name or URL. */
   upstream?: string | UpstreamOptions
   /**
-   * One-line form: what replaces `prefix` in the path sent upstream.
+   * One-line form: what replaces `prefix` in the path sent upstream, as it is; for the prefix's parameters there is `rewrite`.
    * @default the path of the `upstream` URL, or '/'
    */
   rewritePrefix?: string

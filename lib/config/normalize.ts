@@ -114,6 +114,9 @@ export function normalize (options: unknown, problems: Problem[]): RegistrationC
     if (config !== null) routes.push(config)
   }
   if (isOneLine) {
+    const parameter = prefix.match(/\/:\w+/g)?.find((name) => String(route['rewritePrefix']).includes(name))
+    // As @fastify/http-proxy would fill it in; sent upstream as it is, it would be noticed there at best.
+    if (parameter !== undefined) problems.push({ path: 'rewritePrefix', message: `has no parameters such as '${parameter}'; \`rewrite\` has: '${String(route['rewritePrefix']).replace(/\/$/, '')}/*'` })
     const config = normalizeOneLine({ ...forAll, ...route }, defaults, upstreams, problems)
     if (config !== null) routes.push(config)
   }

@@ -92,6 +92,7 @@ const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
   [{ upstreams: { a: 'http://u:p@x' }, routes: [] }, 'upstreams.a.endpoints[0].origin', /URL/],
   [{ upstreams: { 'my-api': 'x' }, routes: [] }, 'upstreams["my-api"].endpoints[0].origin', /not 'x'/],
   [{ upstream: 'http://x/?q' }, 'upstream', /there is no upstream.*URL without query/],
+  [{ upstream: url, prefix: '/api/:id', rewritePrefix: '/:id/x' }, 'rewritePrefix', /has no parameters such as '\/:id'; `rewrite` has: '\/:id\/x\/\*'$/],
   [upstream({ balancer: 'round-robbin' }), 'upstreams.users.balancer', /did you mean 'round-robin'/],
   [upstream({ endpoints: [{ origin: url, weight: 0 }] }), 'upstreams.users.endpoints[0].weight', /> 0/],
   [upstream({ pool: { connection: 1 } }), 'upstreams.users.pool.connection', /did you mean 'connections'/],

@@ -74,6 +74,7 @@ const rewrites: readonly { prefix: string, base?: string, rewritePrefix?: string
   { prefix: '/foo', rewritePrefix: '', sent: '/foo', seen: '/' },
   { prefix: '/foo', rewritePrefix: '/', sent: '/foo/', seen: '/' },
   { prefix: '/foo', rewritePrefix: '/foo', sent: '/foo/bar', seen: '/foo/bar' },
+  { prefix: '/foo', rewritePrefix: '/:foo', sent: '/foo/bar', seen: '/:foo/bar' },
   { prefix: '/foo', base: '/v1', sent: '/foo/bar', seen: '/v1/bar' },
   { prefix: '/foo', base: '/v1', sent: '/foo', seen: '/v1' },
   { prefix: '/foo', base: '/v1/', sent: '/foo/bar', seen: '/v1/bar' },
