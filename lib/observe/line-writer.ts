@@ -14,7 +14,7 @@ interface Stream {
 }
 
 /** What is looked at in a pino logger, which has no other way to it (test/contract/pino.test.ts). */
-type Part = 'stream' | 'mixin' | 'stringifiers'
+type Part = 'stream' | 'mixin' | 'stringifiers' | 'chindings'
 
 /** Where pino's tracing channels tell of each line that it prints. */
 const printing = channel('tracing:pino_asJson:start')
@@ -33,7 +33,7 @@ const message = Buffer.from(',"msg":"proxied"}\n', 'latin1')
  * Prints access lines as the app's pino would, for a fifth of what pino takes: the line's frame is taken from a line of pino's own, and the
  * lines of one turn of the event loop are printed together, which takes a third of the time that they take one by one (the code of
  * everything else about an exchange is not between them), and go to the file in one system call. Only where pino does nothing but print: a logger with a
- * mixin, hooks, formatters, redaction, serializers of our fields, another clock or another stream than a file prints for itself.
+ * mixin, hooks, formatters, redaction, serializers of our fields or bindings, another clock or another stream than a file prints for itself.
  */
 export class LineWriter {
   readonly #stream: Stream
@@ -42,6 +42,9 @@ export class LineWriter {
   readonly #head: Buffer
   readonly #base: Buffer
   readonly #lines: LineBytes = new LineBytes()
+  /** What the app's own bindings were when the frame was taken, which `setBindings` changes, and where they are. */
+  readonly #ownBindings: unknown
+  readonly #whereOwn: symbol
   /** Prints what is too long for the memory, or has characters that others print. */
   readonly #otherwise: (exchange: Exchange) => void
   /** What has ended in this turn, and what each of its lines carries. */
@@ -52,6 +55,8 @@ export class LineWriter {
     this.#log = log
     this.#otherwise = otherwise
     this.#stream = stream
+    this.#whereOwn = symbolOf(log, 'chindings')!
+    this.#ownBindings = inside(log, 'chindings')
     this.#head = Buffer.from(head, 'latin1')
     this.#base = Buffer.from(base, 'latin1')
   }
@@ -71,7 +76,7 @@ export class LineWriter {
   static #like (log: FastifyBaseLogger, bindings: Bindings, sample: Exchange, otherwise: (exchange: Exchange) => void): LineWriter | null {
     const fields = accessFields(sample)
     const stream = inside(log, 'stream') as Stream | undefined
-    if (stream === undefined || !Number.isInteger(stream.fd) || stream.minLength === undefined || printsMore(log, stream, fields)) return null
+    if (stream === undefined || !Number.isInteger(stream.fd) || stream.minLength === undefined || printsMore(log, stream, { ...fields, ...bindings, trace_id: '', span_id: '' })) return null
     const frame = /^(\{"level":30,"time":)\d{13}(.*?),"a b"/.exec(printedBy(log, { 'a b': '"' }, fields))
     if (frame === null) return null
     const writer = new LineWriter(log, stream, frame[1]!, frame[2]!, otherwise)
@@ -116,7 +121,7 @@ export class LineWriter {
   }
 
   #isAsked (): boolean {
-    return this.#log.levelVal! <= INFO && !printing.hasSubscribers
+    return this.#log.levelVal! <= INFO && !printing.hasSubscribers && (this.#log as unknown as Record<symbol, unknown>)[this.#whereOwn] === this.#ownBindings
   }
 
   /** @returns whether it is printed; if not, nothing is */

@@ -7,6 +7,7 @@ import Fastify, { type FastifyServerOptions } from 'fastify'
 import proxy from '../../lib/index.ts'
 import { answer, origin } from '../helpers/origin.ts'
 import { isAccessLine, start, type LogLine } from '../helpers/proxy.ts'
+import { launch } from '../helpers/program.ts'
 
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 
@@ -53,4 +54,12 @@ test('what the app redacts is redacted in a file', async (t) => {
   const lines = await linesOf(t, upstream.url, ['/talks', '/quiet'], { level: 'info', redact: ['path'] })
   assert.equal(lines.filter(isAccessLine).length, 2)
   assert.ok(lines.filter(isAccessLine).every(({ path }) => path === '[Redacted]'))
+})
+
+test('a process that ends in the turn of an exchange has its line, where pino keeps lines in memory too', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'access-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const program = launch(t, 'test/behaviour/access-log-exit-program.js', [join(folder, 'log')])
+  assert.equal(await program.exited, 0, program.stderr)
+  assert.equal(readFileSync(join(folder, 'log'), 'utf8').match(/"msg":"proxied"}\n/g)?.length, 1)
 })

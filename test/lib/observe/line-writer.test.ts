@@ -110,6 +110,8 @@ const own: readonly (readonly [what: string, options: object])[] = [
   ['a formatter of lines', { formatters: { log: (object: object) => object } }],
   ['a formatter of levels', { formatters: { level: (label: string) => ({ severity: label }) } }],
   ['a serializer of a field of ours', { serializers: { path: (path: string) => path } }],
+  ['a serializer of what all lines of a request carry', { serializers: { reqId: (id: string) => id } }],
+  ['a serializer of a trace that the first request has none of', { serializers: { span_id: (id: string) => id } }],
   ['redaction', { redact: ['path'] }],
   ['another clock', { timestamp: pino.stdTimeFunctions.isoTime }],
   ['another name for messages', { messageKey: 'message' }],
@@ -138,6 +140,14 @@ for (const level of ['warn', 'silent']) {
     assert.equal(text(), '')
   })
 }
+
+test('lets pino print once the app has given its logger bindings of its own', (t) => {
+  const { log } = toFile(t)
+  const writer = LineWriter.create(log, bindings, exchange, never)!
+  assert.equal(writer.add(exchange, bindings), true);
+  (log as unknown as { setBindings (bindings: object): void }).setBindings({ zone: 'a' })
+  assert.equal(writer.add(exchange, bindings), false)
+})
 
 test('lets pino print while somebody listens to its printing', (t) => {
   const writer = LineWriter.create(toFile(t).log, bindings, exchange, never)!
