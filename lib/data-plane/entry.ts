@@ -124,6 +124,8 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: F
 }
 
 function forwardBody (forwarder: Forwarder, exchange: ProxyExchange, forward: Forward): void {
+  // By code that called reply.proxy a second time, within the tick.
+  if (exchange.isSuperseded) return
   try {
     if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
     exchange.outgoing!.body = takeBody(forwarder, exchange)
@@ -216,7 +218,7 @@ function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody |
   const parsed: unknown = request.body
   const source = parsed instanceof Readable ? parsed : raw
   // In one piece it would be kept, and could be sent again, which is not wanted of a body beyond `body.replay`.
-  const whole = source === raw && (route.retry === null || Number(length) <= route.replay) ? readWhole(raw) : null
+  const whole = source !== raw ? null : override !== null && override.taken !== null ? override.taken : route.retry === null || Number(length) <= route.replay ? readWhole(raw) : null
   if (whole !== null) {
     exchange.bytesIn = whole.length
     return whole

@@ -4,7 +4,8 @@ import type { ReplyProxyOptions } from '../../types/options.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import { forwardExchange, type Gate, openExchange } from './entry.ts'
 import type { Forward } from './reply-from.ts'
-import { toProxyError } from '../errors.ts'
+import { RequestBody } from './request-body.ts'
+import { proxyError, toProxyError } from '../errors.ts'
 
 /** What `reply.proxy` needs of the gateway. */
 export interface ReplyGate extends Gate {
@@ -42,10 +43,23 @@ export function replyProxy (gate: ReplyGate, forward: Forward, reply: FastifyRep
     path: path ?? null,
     method: method?.toUpperCase() ?? null,
     headers: headers === undefined || isEdits ? null : headers as Record<string, string>,
-    body
+    body,
+    taken: before === null ? null : takenBy(before)
   }
-  forwardExchange(gate, exchange, forward)
+  // The rest of a chunked body would pass for a whole one.
+  if (before !== null && body === undefined && isSpent(before)) gate.forwarder.fail(exchange, before.error ?? proxyError('client_body_error', 'requestBody'))
+  else forwardExchange(gate, exchange, forward)
   return reply
+}
+
+/** An error handler that sends the request elsewhere finds nothing left to read of a body that was taken whole. */
+function takenBy ({ outgoing, hasOwnLength }: ProxyExchange): Buffer | null {
+  return outgoing !== null && !hasOwnLength && Buffer.isBuffer(outgoing.body) ? outgoing.body : null
+}
+
+/** Whether a stream of the client's body has gone to the exchange before, or some of it. */
+function isSpent ({ outgoing }: ProxyExchange): boolean {
+  return outgoing !== null && outgoing.body instanceof RequestBody && outgoing.body.isSpent
 }
 
 /** The edits of a route, rather than headers by their names. */

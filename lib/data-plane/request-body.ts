@@ -50,6 +50,11 @@ export class RequestBody extends Readable {
     this.#source.resume()
   }
 
+  /** Whether some of the client's body may be gone: sent, or dropped with what is left of it. */
+  get isSpent (): boolean {
+    return this.#isStarted || this.destroyed
+  }
+
   /**
    * The same body for another attempt; undici destroys this one.
    */

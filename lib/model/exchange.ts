@@ -55,6 +55,8 @@ export interface Override {
   readonly headers: Readonly<Record<string, string>> | null
   /** undefined: the client's. */
   readonly body: string | Buffer | object | null | undefined
+  /** The client's body, where an exchange that this one takes over from has read it already; null where it has not. */
+  readonly taken: Buffer | null
 }
 
 export type Respond = (error: Error | null, response: UpstreamResponse | null) => void

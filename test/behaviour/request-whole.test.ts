@@ -89,3 +89,41 @@ test('bytes of a body that came with its head are counted', async (t) => {
   await app.request('/x', { method: 'POST', body })
   assert.equal((await app.line())['bytesIn'], body.length)
 })
+
+test('an error handler that sends the request elsewhere sends its body with it', async (t) => {
+  const [gone, good] = [await origin(t, reset()), await origin(t, answer(200, 'ok'), answer(200, 'ok'))]
+  const app = await start(t, { upstreams: { gone: gone.url, good: good.url }, routes: [{ url: '/*', upstream: 'gone' }] }, {
+    before: (app) => { app.setErrorHandler((_error, _request, reply) => reply.proxy('good')) }
+  })
+  const client = await connect(t, app.port)
+  client.write(post('/x', body))
+  assert.equal((await client.response()).body.toString(), 'ok')
+  assert.equal(good.requests[0]!.body.toString(), body)
+  assert.equal((await app.line())['bytesIn'], body.length)
+})
+
+test('of two upstreams that code names in one turn, the last alone gets the body', async (t) => {
+  const [first, last] = [await origin(t, answer(200, 'not asked')), await origin(t, answer(200, 'ok'))]
+  const app = await start(t, { upstreams: { first: first.url, last: last.url }, routes: [] }, {
+    after: (app) => {
+      app.removeAllContentTypeParsers()
+      app.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
+      app.post('/x', (_request, reply) => { reply.proxy('first').proxy('last') })
+    }
+  })
+  const client = await connect(t, app.port)
+  client.write(post('/x', body))
+  assert.equal((await client.response()).body.toString(), 'ok')
+  assert.deepEqual([first.requests.length, last.requests[0]!.body.toString()], [0, body])
+})
+
+test('an error handler sends no rest of a body elsewhere as if it were whole', async (t) => {
+  const [breaking, good] = [await origin(t, reset()), await origin(t, answer(200, 'not asked'))]
+  const app = await start(t, { upstreams: { breaking: breaking.url, good: good.url }, routes: [{ url: '/*', upstream: 'breaking' }] }, {
+    before: (app) => { app.setErrorHandler((_error, _request, reply) => reply.proxy('good')) }
+  })
+  const client = await connect(t, app.port)
+  client.write('POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
+  assert.equal((await client.response()).status, 502)
+  assert.equal(good.requests.length, 0)
+})
