@@ -69,12 +69,16 @@ export class RequestBody extends Readable {
   #start (): void {
     this.#isStarted = true
     const source = this.#source
+    const isReadByOthers = this.#replay === null && source.readableDidRead && (source.readableEnded || source.listenerCount('data') > 0)
     source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
     if (this.#replay === null) {
       const { retry } = this.#exchange.route
       this.#replay = retry === null ? null : replayOf(this.#exchange, retry.mayRepeat(this.#exchange) || mayBeRefused(this.#exchange))
       this.#exchange.isReplayable = this.#replay !== null
-      if (source.isPaused()) source.resume()
+      // A hook that listens too, while others take their time: what has passed by is gone, and the rest would go for all of it.
+      if (isReadByOthers) this.destroy(proxyError('client_body_error', 'requestBody', new Error('a hook has read of the body')))
+      else if (source.readableEnded) this.#onEnd()
+      else if (source.isPaused()) source.resume()
       return
     }
     for (const chunk of this.#replay.chunks) this.push(chunk)

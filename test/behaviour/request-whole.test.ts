@@ -127,3 +127,30 @@ test('an error handler sends no rest of a body elsewhere as if it were whole', a
   assert.equal((await client.response()).status, 502)
   assert.equal(good.requests.length, 0)
 })
+
+test('an empty chunked body that a hook listens to ends', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok'), answer(200, 'ok'))
+  const app = await start(t, { upstream: upstream.url }, {
+    before: (app) => { app.addHook('onRequest', (request, _reply, done) => { request.raw.on('data', () => {}); done() }) }
+  })
+  const client = await connect(t, app.port)
+  for (let count = 0; count < 2; count++) {
+    client.write('POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')
+    assert.equal((await client.response()).status, 200)
+  }
+})
+
+for (const [what, text] of [['all', '3\r\nabc\r\n0\r\n\r\n'], ['some', '3\r\nabc\r\n']] as const) {
+  test(`a body of which hooks have read ${what} is not sent without that`, async (t) => {
+    const upstream = await origin(t, answer(200, 'not whole'))
+    const app = await start(t, { upstream: upstream.url }, {
+      before: (app) => {
+        app.addHook('onRequest', (request, _reply, done) => { request.raw.on('data', () => {}); done() })
+        app.addHook('preHandler', async (request) => { while (!request.raw.readableDidRead || (what === 'all' && !request.raw.readableEnded)) await new Promise((resolve) => { setImmediate(resolve) }) })
+      }
+    })
+    const client = await connect(t, app.port)
+    client.write(`POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${text}`)
+    assert.equal((await client.response()).status, 400)
+  })
+}
