@@ -148,6 +148,7 @@ test('a url that ends in /* also matches without the slash', async (t) => {
   assert.equal(await pathSeen(app, '/orders'), '/orders')
   assert.equal(await pathSeen(app, '/orders?a=1'), '/orders?a=1')
   assert.equal(await pathSeen(app, '/orders/'), '/orders/')
+  assert.equal(await pathSeen(app, '/v2'), '/new/')
   assert.equal((await app.get('/ordersx')).status, 404)
   assert.equal((await app.line((line) => line['path'] === '/orders'))['route'], '/orders/*')
 })

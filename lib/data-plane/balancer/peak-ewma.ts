@@ -1,6 +1,6 @@
 import type { Balancer, Observer, PolicyDefinition, Tools } from '../../../types/policy.ts'
 import type { Attempt, Endpoint } from '../../../types/model.ts'
-import { indexAt, sumOfWeights } from './weights.ts'
+import { WeightedDraw } from './weights.ts'
 
 /** How long a slow answer is held against an endpoint: after this many ms a third of it is left. As in Finagle and Linkerd. */
 const DECAY = 10_000
@@ -30,30 +30,21 @@ class Latency {
  * unlike speed this finds the quick ones; least-requests only sees that the slow ones are full.
  */
 class PeakEwma implements Balancer, Observer {
-  readonly #tools: Tools
+  readonly #draw: WeightedDraw
+  readonly #now: Tools['now']
   readonly #latencies = new WeakMap<Endpoint, Latency>()
-  #list: readonly Endpoint[] = []
-  #total = 0
 
-  constructor (tools: Tools) {
-    this.#tools = tools
+  constructor ({ random, now }: Tools) {
+    this.#draw = new WeightedDraw(random)
+    this.#now = now
   }
 
   pick (available: readonly Endpoint[]): Endpoint {
-    const count = available.length
-    if (count === 1) return available[0]!
-    if (available !== this.#list) {
-      this.#list = available
-      this.#total = sumOfWeights(available)
-    }
-    const { random, now } = this.#tools
-    const first = this.#total === 0 ? Math.floor(random() * count) : indexAt(available, random() * this.#total)
-    let second = Math.floor(random() * (count - 1))
-    if (second >= first) second++ // passes over `first`, so that the two always differ
-
+    if (available.length === 1) return available[0]!
+    const first = this.#draw.one(available)
     const a = available[first]!
-    const b = available[second]!
-    const time = now()
+    const b = available[this.#draw.another(available, first)]!
+    const time = this.#now()
     return this.#cost(b, time) * a.weight < this.#cost(a, time) * b.weight ? b : a
   }
 

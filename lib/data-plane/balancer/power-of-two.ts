@@ -1,6 +1,6 @@
 import type { Balancer, PolicyDefinition, Tools } from '../../../types/policy.ts'
 import type { Endpoint } from '../../../types/model.ts'
-import { indexAt, sumOfWeights } from './weights.ts'
+import { WeightedDraw } from './weights.ts'
 
 /**
  * Draws two endpoints and takes the less busy one. Nearly as even as scanning them all, at constant cost; and proxies that
@@ -8,29 +8,17 @@ import { indexAt, sumOfWeights } from './weights.ts'
  * busy for its weight, so that idle endpoints get their shares too.
  */
 class PowerOfTwo implements Balancer {
-  readonly #random: Tools['random']
-  #list: readonly Endpoint[] = []
-  /** Sum of the weights; 0 where all are equal. */
-  #total = 0
+  readonly #draw: WeightedDraw
 
   constructor (random: Tools['random']) {
-    this.#random = random
+    this.#draw = new WeightedDraw(random)
   }
 
   pick (available: readonly Endpoint[]): Endpoint {
-    const count = available.length
-    if (count === 1) return available[0]!
-    if (available !== this.#list) {
-      this.#list = available
-      this.#total = sumOfWeights(available)
-    }
-
-    const first = this.#total === 0 ? Math.floor(this.#random() * count) : indexAt(available, this.#random() * this.#total)
-    let second = Math.floor(this.#random() * (count - 1))
-    if (second >= first) second++ // passes over `first`, so that the two always differ
-
+    if (available.length === 1) return available[0]!
+    const first = this.#draw.one(available)
     const a = available[first]!
-    const b = available[second]!
+    const b = available[this.#draw.another(available, first)]!
     // With this one on top `b` must still be no busier than `a` is now: with equal weights, plainly less busy.
     return (b.active + 1) * a.weight <= a.active * b.weight ? b : a
   }

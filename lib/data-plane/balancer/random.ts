@@ -1,24 +1,17 @@
 import type { Balancer, PolicyDefinition, Tools } from '../../../types/policy.ts'
 import type { Endpoint } from '../../../types/model.ts'
-import { indexAt, sumOfWeights } from './weights.ts'
+import { WeightedDraw } from './weights.ts'
 
 /** Draws one, by weight. For upstreams whose own queues even things out; it looks at nothing. */
 class RandomDraw implements Balancer {
-  readonly #random: Tools['random']
-  #list: readonly Endpoint[] = []
-  #total = 0
+  readonly #draw: WeightedDraw
 
   constructor (random: Tools['random']) {
-    this.#random = random
+    this.#draw = new WeightedDraw(random)
   }
 
   pick (available: readonly Endpoint[]): Endpoint {
-    if (available !== this.#list) {
-      this.#list = available
-      this.#total = sumOfWeights(available)
-    }
-    if (this.#total === 0) return available[Math.floor(this.#random() * available.length)]!
-    return available[indexAt(available, this.#random() * this.#total)]!
+    return available[this.#draw.one(available)]!
   }
 }
 

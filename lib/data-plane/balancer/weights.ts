@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../../types/model.ts'
+import type { Tools } from '../../../types/policy.ts'
 
 /** The sum of the weights, or 0 where all are equal and weights need not be looked at. */
 export function sumOfWeights (list: readonly Endpoint[]): number {
@@ -21,4 +22,31 @@ export function indexAt (list: readonly Endpoint[], place: number): number {
     if (rest < 0) return index
   }
   return last
+}
+
+/** Draws endpoints out of lists that seldom change: what is worked out of a list is kept while it is the same one. */
+export class WeightedDraw {
+  readonly #random: Tools['random']
+  #list: readonly Endpoint[] = []
+  /** Sum of the weights; 0 where all are equal. */
+  #total = 0
+
+  constructor (random: Tools['random']) {
+    this.#random = random
+  }
+
+  /** The index of one, by weight. */
+  one (available: readonly Endpoint[]): number {
+    if (available !== this.#list) {
+      this.#list = available
+      this.#total = sumOfWeights(available)
+    }
+    return this.#total === 0 ? Math.floor(this.#random() * available.length) : indexAt(available, this.#random() * this.#total)
+  }
+
+  /** The index of any but this one, whatever its weight. */
+  another (available: readonly Endpoint[], first: number): number {
+    const index = Math.floor(this.#random() * (available.length - 1))
+    return index >= first ? index + 1 : index
+  }
 }
