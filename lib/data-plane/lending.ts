@@ -15,8 +15,9 @@ export function giveBack (chunk: Buffer, body: ResponseBody | null, connection: 
 }
 
 /** The same for a body that was handed over in one piece, if nobody but the client has seen it. */
-export function giveBackWhole (payload: Payload, { reply: { raw }, hasSendHooks }: ProxyExchange, connection: Connection): void {
-  if (!(payload instanceof Uint8Array) || payload.length <= LARGE || hasSendHooks) return
+export function giveBackWhole (payload: Payload, { reply: { raw }, route, hasSendHooks }: ProxyExchange, connection: Connection): void {
+  // A function that rewrites bodies may keep what it is shown.
+  if (!(payload instanceof Uint8Array) || payload.length <= LARGE || hasSendHooks || route.rewrite !== null) return
   if (isPlain(raw) && raw.writableEnded && raw.socket !== null && raw.socket.writableLength === 0) connection.takeBack?.(payload)
 }
 

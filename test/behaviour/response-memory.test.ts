@@ -118,3 +118,18 @@ for (const [who, hold, around] of holders) {
     for (const [number, body] of kept.entries()) assert.equal(sha(body as Buffer), sha(bodyOf(number).subarray(0, ONE_READ)), `kept ${number}`)
   })
 }
+
+test('what a function that rewrites bodies keeps of them stays as it was', async (t) => {
+  const size = 40_000
+  const upstream = await origin(t, (request: IncomingMessage, response: import('node:http').ServerResponse) => {
+    response.setHeader('content-type', 'text/html')
+    response.end(noise.subarray(Number(request.url!.slice(1)), Number(request.url!.slice(1)) + size))
+  })
+  const kept: Buffer[] = []
+  const app = await start(t, {
+    upstream: { endpoints: [upstream.url], pool: { connections: 1 } },
+    body: { rewrite: (received: Buffer) => { kept.push(received); return received } }
+  })
+  for (let number = 0; number < 5; number++) await app.get(`/${number}`)
+  assert.deepEqual(kept.map(sha), [0, 1, 2, 3, 4].map((number) => sha(noise.subarray(number, number + size))))
+})
