@@ -35,6 +35,8 @@ export class RequestBody extends Readable {
     this.#exchange = exchange
     this.#deadlines = deadlines
     const { raw } = exchange.request
+    // undici begins to read before it listens, and does not listen at all where the attempt is over by then: an 'error' would end the process.
+    this.on('error', ignore)
     // Somebody else listens too: until undici wants the first of it, nothing is to pass.
     if (source.readableFlowing === true) source.pause()
     this.#readBefore = source === raw && raw.headers['transfer-encoding'] !== undefined ? raw.socket.bytesRead : -1
