@@ -162,8 +162,8 @@ export interface HealthOptions {
    */
   fall?: number
   /**
-   * Statuses that pass; redirects are not followed.
-   * @default 200 to 299
+   * Statuses that pass. Redirects are not followed: they say nothing of this endpoint.
+   * @default 200 to 399, but for redirects (301, 302, 303, 307, 308)
    */
   status?: number[] | ((status: number) => boolean)
   /** Milliseconds from the start of a check to the head of the answer; what takes longer fails. */

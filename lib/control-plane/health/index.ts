@@ -35,13 +35,16 @@ export interface ProbeOutcome {
   readonly latency: number
 }
 
+/** RFC 9110 15.4: those that send elsewhere. */
+const redirects = new Set([301, 302, 303, 307, 308])
+
 /**
  * What is wrong with an answer, in words that do not vary with the traffic; null if it passes. A redirect leads elsewhere and says nothing of
  * this endpoint, so it fails unless `status` takes it.
  */
 export function faultOf ({ statusCode, latency }: ProbeOutcome, { status, maxLatency }: HealthConfig): string | null {
   const isExpected = status === undefined
-    ? statusCode >= 200 && statusCode < 300
+    ? statusCode >= 200 && statusCode < 400 && !redirects.has(statusCode)
     : typeof status === 'function' ? status(statusCode) === true : status.includes(statusCode)
   if (!isExpected) return `status ${statusCode}`
   return maxLatency !== undefined && latency > maxLatency ? 'too slow' : null
