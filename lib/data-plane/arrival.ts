@@ -82,12 +82,19 @@ function continueWhenRead (this: Server, request: IncomingMessage, response: Ser
     const { read } = request
     request.read = function readAndContinue (size) {
       request.read = read
-      // What is left of a body behind its answer is read and dropped: nobody wants that.
-      if (!response.headersSent) response.writeContinue()
+      if (response.socket !== null) sayContinue(response)
+      // Behind another of a pipeline. Node keeps it until the turn of its response, but puts a head that is given before that in front of it,
+      // and it came to stand between the head and the body.
+      else response.once('socket', () => { sayContinue(response) })
       return read.call(request, size) as unknown
     }
   } else {
     response.writeContinue()
   }
   this.emit('request', request, response)
+}
+
+/** What is left of a body behind its answer is read and dropped: nobody wants that. */
+function sayContinue (response: ServerResponse): void {
+  if (!response.headersSent) response.writeContinue()
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect, raw } from '../helpers/client.ts'
-import { answer, blackhole, collectHead, origin, rawOrigin, refusedPort, speak } from '../helpers/origin.ts'
+import { answer, blackhole, collectHead, gated, origin, rawOrigin, refusedPort, speak } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 
 const expecting = (path = '/x', more = '') => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n${more}\r\n`
@@ -60,6 +60,56 @@ test('a client that does not wait for 100 Continue is served all the same', asyn
 
   assert.deepEqual([(await client.response()).status, (await client.response()).status], [200, 200])
   assert.deepEqual(upstream.requests.map(({ body }) => body.toString()), ['body', 'next'])
+})
+
+/** An upstream that holds the answer to `/first` until it is told not to. */
+async function holding (t: test.TestContext) {
+  const first = gated(answer(200, 'to /first'))
+  const second = answer(200, 'to /second')
+  const upstream = await origin(t, (req, res, n) => { (req.url === '/first' ? first.step : second)(req, res, n) })
+  return { upstream, release: first.release }
+}
+
+test('in a pipeline, no 100 Continue stands between a head and its body, whichever answer is there first', async (t) => {
+  const { upstream, release } = await holding(t)
+  const app = await start(t, { upstream: upstream.url }, {
+    before: (app) => {
+      app.addHook('onSend', async ({ url }) => { if (url === '/second') setImmediate(release) })
+    }
+  })
+  const client = await connect(t, app.port)
+
+  client.write(`GET /first HTTP/1.1\r\nHost: x\r\n\r\n${expecting('/second')}body`)
+  const answers = [await client.response(), await client.response()]
+
+  assert.deepEqual(answers.map(({ status, body, informational }) => [status, body.toString(), informational]), [[200, 'to /first', []], [200, 'to /second', []]])
+  assert.deepEqual(upstream.requests.map(({ body }) => body.toString()), ['', 'body'])
+})
+
+test('in a pipeline, 100 Continue is said when it is the turn of the request', async (t) => {
+  const { upstream, release } = await holding(t)
+  const app = await start(t, { upstream: upstream.url }, {
+    before: (app) => {
+      app.addHook('onRequest', async ({ url, raw }) => {
+        if (url !== '/second') return
+        const { read } = raw
+        raw.read = function readEarly (size) {
+          raw.read = read
+          setImmediate(release)
+          return read.call(raw, size) as unknown
+        }
+      })
+    }
+  })
+  const client = await connect(t, app.port)
+
+  client.write(`GET /first HTTP/1.1\r\nHost: x\r\n\r\n${expecting('/second')}`)
+  const first = await client.response()
+  await client.until(goOn)
+  client.write('body')
+  const second = await client.response()
+
+  assert.deepEqual([first, second].map(({ status, body, informational }) => [status, body.toString(), informational.length]), [[200, 'to /first', 0], [200, 'to /second', 1]])
 })
 
 test("the app's own routes say 100 Continue when they read the body", async (t) => {

@@ -26,6 +26,25 @@ test("with a listener for 'checkContinue' there is no 'request' and no 100, and 
   assert.deepEqual([status, informational.length, headers['connection']], [200, 0, 'close'])
 })
 
+test("a response behind another of a pipeline tells its turn by 'socket', and its head is put before a 100 that was said ahead of it, its body behind that", async (t) => {
+  const seen: unknown[] = []
+  let first: ServerResponse | null = null
+  const { server, client } = await serve(t, (_request, response) => { first = response })
+  server.on('checkContinue', (_request, response: ServerResponse) => {
+    seen.push(response.socket)
+    response.once('socket', (socket) => { seen.push(socket === response.socket, response.headersSent) })
+    response.writeContinue()
+    response.writeHead(200, { 'content-length': 4 }).end(Buffer.from('body'))
+    first!.end('first')
+  })
+
+  client.write(`GET /x HTTP/1.1\r\nHost: x\r\n\r\n${expecting}body`)
+  await client.until('\r\n\r\nbody')
+
+  assert.deepEqual(seen, [null, true, true])
+  assert.match(client.received.toString('latin1'), /\r\n\r\nfirstHTTP\/1\.1 200 OK\r\n(?:[\w-]+: [^\r]*\r\n)+\r\nHTTP\/1\.1 100 Continue\r\n\r\nbody$/)
+})
+
 test('whoever wants a body calls its read(), by whatever way', async (t) => {
   for (const want of [
     (request: IncomingMessage) => { request.on('data', () => {}) },
