@@ -217,8 +217,7 @@ function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody |
   if (route.bodyLimit > 0 && Number(length) > route.bodyLimit) throw proxyError('content_too_large', 'requestBody')
   const parsed: unknown = request.body
   const source = parsed instanceof Readable ? parsed : raw
-  // In one piece it would be kept, and could be sent again, which is not wanted of a body beyond `body.replay`.
-  const whole = source !== raw ? null : override !== null && override.taken !== null ? override.taken : route.retry === null || Number(length) <= route.replay ? readWhole(raw) : null
+  const whole = source === raw ? takeWhole(exchange) : null
   if (whole !== null) {
     exchange.bytesIn = whole.length
     return whole
@@ -226,4 +225,11 @@ function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody |
   // A preParsing hook has put its own stream in the place of the client's.
   exchange.hasOwnLength = source !== raw
   return new RequestBody(source, exchange, forwarder.deadlines)
+}
+
+/** The client's body in one piece, if it is all here; one that an earlier exchange of the request has taken is nowhere else. */
+function takeWhole ({ request: { raw }, route, override }: ProxyExchange): Buffer | null {
+  if (override !== null && override.taken !== null) return override.taken
+  // In one piece it is kept, and could be sent again, which is not wanted of a body beyond `body.replay`.
+  return route.retry === null || Number(raw.headers['content-length']) <= route.replay ? readWhole(raw) : null
 }

@@ -2,7 +2,7 @@ import { Socket, type SocketConstructorOpts } from 'node:net'
 
 /** A body of 64 KiB, as much as libuv reads at a time, and its head: they come in one read, and can leave in one write. */
 const SIZE = 72 * 1024
-/** For a connection that has filled the other: each read and write costs the same however much it moves, which showed up to here. */
+/** For a connection that has filled the other: a read and a write cost something however little they move, and up to here fewer of them were cheaper (10 MiB: 6.2, 5.4 and 4.8 ms at 64, 136 and 264 KiB). */
 const LARGE_SIZE = 264 * 1024
 /** Up to here a read is copied: cheaper than new memory for the next one, and what is kept of it keeps no more than itself. */
 const COPIED = 16 * 1024
