@@ -83,18 +83,20 @@ for (const disturbance of disturbances) {
   }
 }
 
-const rows = disturbances.flatMap(({ name: disturbance, kills }) => (kills ? ['ours'] : [...names, direct]).map((contender) => {
+const rows = disturbances.flatMap(({ name: disturbance, crowds, kills }) => (kills ? ['ours'] : [...names, direct]).map((contender) => {
   const own = runs.filter((run) => run.disturbance === disturbance && run.contender === contender)
   const middle = (of: (run: Run) => number): string => `${median(own.map(of)).toFixed(2)} ms`
-  const crowds = own.flatMap((run) => run.crowds)
+  const came = crowds.reduce((sum, crowd) => sum + crowd.clients, 0)
+  const served = own.map((run) => run.crowds.reduce((sum, crowd) => sum + crowd.served, 0))
   return [
     disturbance, contender,
     middle((run) => run.before.p99), middle((run) => run.during.p99), middle((run) => run.before.p999), middle((run) => run.during.p999), middle((run) => run.during.max),
     String(own.reduce((sum, run) => sum + run.failures, 0)),
-    crowds.length === 0 ? '' : `${Math.round(Math.max(...crowds.map(({ took }) => took)))} ms`
+    came === 0 ? '' : `${median(served)} of ${came}`,
+    came === 0 ? '' : `${Math.round(Math.max(...own.flatMap((run) => run.crowds.map(({ took }) => took))))} ms`
   ]
 }))
-const text = table([['while', 'proxy', 'p99 before', 'p99 during', 'p99.9 before', 'p99.9 during', 'longest during', 'failed', 'crowd gone after'], ...rows])
+const text = table([['while', 'proxy', 'p99 before', 'p99 during', 'p99.9 before', 'p99.9 during', 'longest during', 'failed', 'crowd served', 'crowd gone after'], ...rows])
 process.stdout.write(`${rate} GETs/s over 64 connections; medians of ${rounds} rounds\n\n${text}\n`)
 if (flags.publish) publishMeasured('disturbances', { started, versions: versions(), text: `${rate.toLocaleString('en-US')} GETs per second over 64 connections, ${before} s before and ${during} s during; medians of ${rounds} rounds.\n\n${text}`, data: runs })
 // A request that fails because of others is no spike but a fault.

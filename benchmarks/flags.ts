@@ -15,7 +15,7 @@ export interface Plan {
   readonly publish: boolean
 }
 
-/** Enough for V8 to have optimized what it will. */
+/** Until V8 has optimized most of what it will. The rest falls into the first rounds: docs/performance.md, Pauses. */
 const warmUpSeconds = 2
 
 export const usage: string = `npm run bench -- [flags]
