@@ -1,11 +1,20 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 
-/** A body of 64 KiB, as much as libuv reads at a time, and its head: they come in one read, and can leave in one write. */
+/** For a connection that has filled what all share: a body of 64 KiB, as much as libuv reads at a time, and its head come in one read, and can leave in one write. */
 const SIZE = 72 * 1024
-/** For a connection that has filled the other: a read and a write cost something however little they move, and up to here fewer of them were cheaper (10 MiB: 6.2, 5.4 and 4.8 ms at 64, 136 and 264 KiB). */
+/** For a connection that has filled that too: a read and a write cost something however little they move, and up to here fewer of them were cheaper (10 MiB: 6.2, 5.4 and 4.8 ms at 64, 136 and 264 KiB). */
 const LARGE_SIZE = 264 * 1024
 /** Up to here a read is copied: cheaper than new memory for the next one, and what is kept of it keeps no more than itself. */
 const COPIED = 16 * 1024
+/** So many of those in a row, and a connection does without memory of its own again: rare enough that getting it back costs nothing. */
+const SMALL_READS = 64
+
+/**
+ * What connections read into that are given no more than this at a time. It is copied before anybody sees it, so one is enough for all: 72 KiB of its
+ * own for each were most of what an open exchange held, a load that came back had V8 collect garbage for the memory of its new connections, and
+ * what is always the same memory is in the processor's cache (3 % of a small GET).
+ */
+const shared = Buffer.allocUnsafeSlow(COPIED)
 
 /**
  * A connection that reads into the same memory again and again. Node gives every read 64 KiB of new memory; finding, faulting in and
@@ -18,12 +27,14 @@ const COPIED = 16 * 1024
  * undici reads a socket by 'readable', `read()` and `unshift()` alone (test/contract/undici-reading.test.ts).
  */
 export class ReadingSocket extends Socket {
-  #memory: Buffer = Buffer.allocUnsafeSlow(SIZE)
+  #memory: Buffer = shared
+  /** How much is to be read at a time from here on. */
+  #size = COPIED
+  /** Small reads since the last large one. */
+  #small = 0
   /** Where the bytes of the present read end in it. */
   #end = 0
   #isLent = false
-  /** Whether a read has filled it. */
-  #isFull = false
   /** What undici has not taken. */
   #unread: Buffer | null = null
   #isStopped = false
@@ -75,8 +86,7 @@ export class ReadingSocket extends Socket {
   }
 
   #next (): Buffer {
-    const size = this.#isFull ? LARGE_SIZE : SIZE
-    if (this.#isLent || this.#memory.length !== size) this.#memory = Buffer.allocUnsafeSlow(size)
+    if (this.#isLent || this.#memory.length !== this.#size) this.#memory = this.#size === COPIED ? shared : Buffer.allocUnsafeSlow(this.#size)
     this.#isLent = false
     return this.#memory
   }
@@ -84,7 +94,7 @@ export class ReadingSocket extends Socket {
   /** @returns whether to read on */
   #arrived (length: number): boolean {
     const read = this.#memory.subarray(0, length)
-    if (length === SIZE) this.#isFull = true
+    this.#measure(length)
     if (this.#isStream) return this.#push(read)
     this.#isLent = length > COPIED
     this.#end = length
@@ -93,6 +103,12 @@ export class ReadingSocket extends Socket {
     // undici has paused, or nobody reads yet.
     this.#isStopped = this.#unread !== null
     return !this.#isStopped
+  }
+
+  #measure (length: number): void {
+    if (length === this.#memory.length) this.#size = length === COPIED ? SIZE : LARGE_SIZE
+    if (length >= COPIED) this.#small = 0
+    else if (++this.#small === SMALL_READS) this.#size = COPIED
   }
 
   /** Node asks for more, by `_read`, once there is room again. */

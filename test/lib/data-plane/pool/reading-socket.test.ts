@@ -44,6 +44,42 @@ test('gives small reads as copies, which stay as they are', async (t) => {
   assert.deepEqual(chunks.map(String), ['first', 'second'])
 })
 
+/** Lengths of the chunks in which so many bytes come. */
+async function lengthsOf ({ socket, other }: Pair, length: number): Promise<number[]> {
+  const lengths: number[] = []
+  other.write(Buffer.alloc(length, 1))
+  await taken(socket, length, (chunk) => {
+    assert.ok(chunk.every((byte) => byte === 1))
+    lengths.push(chunk.length)
+    socket.takeBack(chunk)
+  })
+  return lengths
+}
+
+test('connections share 16 KiB until they are given more at once, and none sees what is another\'s', async (t) => {
+  const pairs = await Promise.all(Array.from({ length: 50 }, () => pair(t)))
+  for (const [index, { other }] of pairs.entries()) other.write(`from ${index}`)
+  const chunks: string[] = []
+  await Promise.all(pairs.map(({ socket }, index) => taken(socket, `from ${index}`.length, (chunk) => { chunks[index] = String(chunk) })))
+  assert.deepEqual(chunks, pairs.map((_pair, index) => `from ${index}`))
+
+  const [first, ...rest] = await lengthsOf(pairs[0]!, 200_000)
+  assert.ok(first! <= 16 * 1024, `${first}`)
+  assert.ok(Math.max(...rest) > 16 * 1024, `${rest}`)
+})
+
+test('shares them again after many small reads', async (t) => {
+  const { socket, other } = await pair(t)
+  await lengthsOf({ socket, other }, 200_000)
+  for (let turn = 0; turn < 64; turn++) {
+    other.write(`number ${turn % 10}`)
+    await taken(socket, 8, (chunk) => { assert.equal(String(chunk), `number ${turn % 10}`) })
+  }
+  const [first, ...rest] = await lengthsOf({ socket, other }, 200_000)
+  assert.ok(first! <= 16 * 1024, `${first}`)
+  assert.ok(Math.max(...rest) > 16 * 1024, `${rest}`)
+})
+
 test('gives large reads that nobody takes back new memory each', async (t) => {
   const { socket, other } = await pair(t)
   const chunks: Buffer[] = []
