@@ -124,7 +124,7 @@ const modules: Record<string, string> = {
     await app.register(named, { routes: [{ url: '/a', upstream: 'http://a' }] })
     app.get('/', (request, reply) => reply.proxy('a', { path: request.proxy?.upstreamPath ?? '/' }))
     export const errors: Error[] = [new ConfigError([]), new ProxyError()]
-    // @ts-expect-error: no such option
+    // @ts-expect-error: no such option; that the types refuse it is what is tested here
     await app.register(proxy, { upstreem: 'http://a' })
   `,
   'typed.cts': `
@@ -135,7 +135,7 @@ const modules: Record<string, string> = {
     const options: ProxyOptions = { upstream: 'http://a' }
     app.register(proxy, options)
     app.proxy.route({ url: '/a', upstream: 'http://a' })
-    // @ts-expect-error: no such option
+    // @ts-expect-error: no such option; that the types refuse it is what is tested here
     app.register(proxy, { upstreem: 'http://a' })
   `,
   'default.cts': `
