@@ -16,6 +16,8 @@ export class AccessLog implements Observer {
 
   onExchange (exchange: Exchange): void {
     if (exchange.error === null && exchange.tunnel === null && this.#willBePrinted(exchange)) return
+    // Those that wait came first.
+    this.flush()
     tryToWrite(exchange)
   }
 

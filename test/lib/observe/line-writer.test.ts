@@ -66,6 +66,50 @@ test('writes the lines of one turn at its end, in their order', async (t) => {
   assert.deepEqual(text().trim().split('\n').map((line) => (JSON.parse(line) as typeof bindings).reqId), ['a', 'b', 'c'])
 })
 
+/** A stream that does not write at once, as pino's are unless they are asked to. */
+function toSlowStream (): { writer: LineWriter, writes: string[][] } {
+  const writes: string[][] = []
+  const write = (text: string): void => { writes.push(text.trim().split('\n').map((line) => (JSON.parse(line) as typeof bindings).reqId)) }
+  return { writer: LineWriter.create(pino({}, { fd: 1, minLength: 0, sync: false, write }), bindings, exchange, never)!, writes }
+}
+
+test('the lines of a few turns go together to a stream that does not write at once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { writer, writes } = toSlowStream()
+  for (const reqId of ['a', 'b', 'c']) {
+    writer.add(exchange, { reqId })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.mock.timers.tick(9)
+  assert.deepEqual(writes, [])
+  t.mock.timers.tick(1)
+  assert.deepEqual(writes, [['a', 'b', 'c']])
+})
+
+test('what waits for others is written when it is asked for, and once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { writer, writes } = toSlowStream()
+  writer.add(exchange, { reqId: 'a' })
+  await new Promise((resolve) => setImmediate(resolve))
+  writer.add(exchange, { reqId: 'b' })
+  writer.flush()
+  assert.deepEqual(writes, [['a', 'b']])
+  t.mock.timers.tick(10)
+  assert.equal(writes.length, 1)
+})
+
+test('more lines than there is memory for do not wait', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { writer, writes } = toSlowStream()
+  for (let count = 0; count < 500; count++) {
+    writer.add(exchange, bindings)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.ok(writes.length > 1)
+  t.mock.timers.tick(10)
+  assert.equal(writes.flat().length, 500)
+})
+
 const others: readonly (readonly [what: string, bindings: Record<string, unknown>, url: string])[] = [
   ['a path with a quote', bindings, '/a"b'],
   ['a path with a backslash', bindings, '/a\\b'],
@@ -162,5 +206,5 @@ test('outlives a stream that is gone', (t) => {
   const writer = LineWriter.create(log, bindings, exchange, never)!
   writer.add(exchange, bindings)
   stream.destroy()
-  assert.doesNotThrow(writer.flush)
+  assert.doesNotThrow(() => { writer.flush() })
 })
