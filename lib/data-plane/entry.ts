@@ -17,7 +17,7 @@ import { RequestBody } from './request-body.ts'
 import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
 import { mayComeAtOnce, readWhole } from './whole-upload.ts'
 import { readTrace } from './transform/trace-context.ts'
-import { isLogged, takeTrace } from './request-log.ts'
+import { bindTrace, takeTrace } from './request-log.ts'
 import { closeBehindUpgrade } from './response-head.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
@@ -98,9 +98,7 @@ function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
   exchange.isTraceRestarted = route.trace === 'restart' || (route.trust !== null && !route.trust(request))
   if (forwarder.tracing !== null && route.trace !== 'passthrough') forwarder.tracing.follow(exchange)
   else exchange.trace = takeTrace(request.raw) ?? readTrace(request.headers, route.trace, exchange.isTraceRestarted)
-  if (exchange.trace === null || isLogged(request.raw)) return
-  const { traceId, spanId } = exchange.trace
-  request.log = exchange.reply.log = request.log.child({ trace_id: traceId, span_id: spanId })
+  bindTrace(exchange)
 }
 
 /** The route's handler, after auth: chooses the side, settles the path, and forwards. */

@@ -89,9 +89,9 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
   if (declaration.hasWebSocket) {
     route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), upgradeHook(gate, forward)]
   }
-  if (declaration.trace !== false && !declaration.hasTrust && !isSilent(scope.log)) {
+  if (!isSilent(scope.log)) {
     const inner = (options['childLoggerFactory'] ?? scope.childLoggerFactory) as FastifyInstance['childLoggerFactory']
-    route['childLoggerFactory'] = traceLoggerFactory(gate.forwarder, declaration.trace, inner)
+    route['childLoggerFactory'] = traceLoggerFactory(gate.forwarder, declaration.trace === false || declaration.hasTrust ? null : declaration.trace, inner)
   }
   scope.route(route as unknown as FastifyRouteOptions)
 }

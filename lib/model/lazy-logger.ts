@@ -23,6 +23,16 @@ export class LazyLogger {
     return this.#made === null
   }
 
+  /**
+   * Lets every line carry more.
+   * @returns false once it is made, and nothing can be added
+   */
+  add (bindings: Readonly<Record<string, unknown>>): boolean {
+    if (this.#made !== null) return false
+    Object.assign(this.requestBindings, bindings)
+    return true
+  }
+
   get made (): FastifyBaseLogger {
     this.#made ??= this.parent.child(this.requestBindings)
     return this.#made

@@ -12,12 +12,12 @@ import { launch } from '../helpers/program.ts'
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 
 /** The lines of an app that logs to a file and is closed after `urls`. */
-async function linesOf (t: TestContext, upstream: string, urls: readonly string[], options: FastifyServerOptions['logger'] = {}): Promise<LogLine[]> {
+async function linesOf (t: TestContext, upstream: string, urls: readonly string[], options: FastifyServerOptions['logger'] = {}, route: object = {}): Promise<LogLine[]> {
   const folder = mkdtempSync(join(tmpdir(), 'access-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'log')
   const app = Fastify({ logger: { ...options as object, file }, disableRequestLogging: true } as FastifyServerOptions)
-  await app.register(proxy, { routes: [{ url: '/*', upstream, onRequest: async (request) => { if (request.url === '/talks') request.log.info('own line') } }] })
+  await app.register(proxy, { routes: [{ url: '/*', upstream, ...route, onRequest: async (request) => { if (request.url === '/talks') request.log.info('own line') } }] })
   const address = await app.listen({ port: 0, host: '127.0.0.1' })
   // Behind the last line break is a line that is still being written.
   const lines = (): LogLine[] => readFileSync(file, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line) as LogLine)
@@ -48,6 +48,20 @@ test('a request that logged something itself has its access line too, with the s
   assert.deepEqual(lines.map(({ msg, reqId }) => [msg, reqId]), [['own line', 'req-1'], ['proxied', 'req-1'], ['proxied', 'req-2']])
   assert.equal(lines[0]!['span_id'], lines[1]!['span_id'])
 })
+
+for (const [what, route, ids] of [['where trust decides', { trust: () => true }, 1], ['where the trace is restarted', { trace: 'restart' }, 1], ['without a trace', { trace: false }, 0]] as const) {
+  test(`the lines of a file are whole ${what}, those of pino's and those that are printed for it`, async (t) => {
+    const upstream = await origin(t, answer(200, 'ok'), answer(200, 'ok'))
+    const lines = (await linesOf(t, upstream.url, ['/talks', '/quiet'], { base: null } as object, route)).filter(isAccessLine)
+    assert.deepEqual(lines.map(({ path }) => path), ['/talks', '/quiet'])
+    for (const [index, line] of lines.entries()) {
+      assert.equal(line['reqId'], `req-${index + 1}`)
+      assert.equal([line['trace_id']].flat().filter((id) => /^[0-9a-f]{32}$/.test(String(id))).length, ids)
+      assert.equal([line['span_id']].flat().filter((id) => /^[0-9a-f]{16}$/.test(String(id))).length, ids)
+    }
+    assert.deepEqual(Object.keys(lines[0]!), Object.keys(lines[1]!))
+  })
+}
 
 test('the line of a request that logged something itself stands behind those of requests before it', async (t) => {
   const upstream = await origin(t, ...Array.from({ length: 4 }, () => answer(200, 'ok')))

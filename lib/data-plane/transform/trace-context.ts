@@ -111,17 +111,20 @@ function isHex (value: string, from: number, to: number): boolean {
   return true
 }
 
-/** Randomness by the page: one call into the system for 256 ids. */
-const pool = Buffer.allocUnsafe(4096)
-let used = pool.length
+/** Randomness by the page, in hex at once: small, since every id is a part of its page and keeps it. */
+const pool = Buffer.allocUnsafe(1024)
+let page = ''
+let used = 0
 
 /** `bytes` random bytes in hex, never all zero. */
 export function randomHex (bytes: number): string {
-  if (used + bytes > pool.length) {
-    randomFillSync(pool)
+  const end = used + 2 * bytes
+  if (end > page.length) {
+    page = randomFillSync(pool).toString('hex')
     used = 0
+    return randomHex(bytes)
   }
-  const hex = pool.toString('hex', used, used + bytes)
-  used += bytes
+  const hex = page.slice(used, end)
+  used = end
   return hex === ZERO_SPAN || hex === ZERO_TRACE ? randomHex(bytes) : hex
 }

@@ -33,6 +33,15 @@ for (const [name, level] of [['fatal', 60], ['error', 50], ['warn', 40], ['info'
   })
 }
 
+test('carries more, until it is made', () => {
+  const { lazy, lines } = logger({ base: null, timestamp: false })
+  assert.equal(lazy.add({ trace_id: 'a' }), true)
+  lazy.info('line')
+  assert.equal(lazy.add({ trace_id: 'b' }), false)
+  lazy.info('next')
+  assert.deepEqual(lines, ['line', 'next'].map((msg) => ({ level: 30, reqId: 'r1', trace_id: 'a', msg })))
+})
+
 test('is silent where it is told to be', () => {
   const { lazy, lines } = logger()
   lazy.silent('nothing')
