@@ -112,7 +112,7 @@ function isHex (value: string, from: number, to: number): boolean {
 }
 
 /** Randomness by the page, in hex at once: small, since every id is a part of its page and keeps it. */
-const pool = Buffer.allocUnsafe(1024)
+const pool = Buffer.allocUnsafe(2048)
 let page = ''
 let used = 0
 
