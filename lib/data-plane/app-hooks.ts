@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 /*
  * Fastify does not say which hooks a scope has; where it keeps them under another name some day, they are taken to be there.
@@ -9,12 +9,22 @@ export function hasEarlierHooks (scope: FastifyInstance): boolean {
   return countHooks(scope, 'onRequest') !== 0
 }
 
-/** Whether somebody sees what is sent in this scope, and may keep it or change it. */
-export function hasSendHooks (scope: FastifyInstance): boolean {
-  return countHooks(scope, 'onSend') !== 0
+/**
+ * Whether somebody sees what is sent to such a request, and may keep it or change it. Asked of the request, since a plugin's onRoute hook gives
+ * hooks to a route that neither its scope nor its declaration knows of.
+ * @param own onSend hooks of ours
+ */
+export function hasSendHooks (request: FastifyRequest, own: number): boolean {
+  const context = inside(request, 'fastify.context')
+  const hooks = (context as { onSend?: unknown[] | null } | undefined)?.onSend
+  return hooks === undefined || (hooks !== null && hooks.length > own)
 }
 
 function countHooks (scope: FastifyInstance, name: string): number | undefined {
-  const hooks = Object.getOwnPropertySymbols(scope).find(({ description }) => description === 'fastify.hooks')
-  return hooks === undefined ? undefined : (scope as unknown as Record<symbol, Record<string, unknown[]>>)[hooks]![name]?.length
+  return (inside(scope, 'fastify.hooks') as Record<string, unknown[]> | undefined)?.[name]?.length
+}
+
+function inside (object: object, name: string): unknown {
+  const place = Object.getOwnPropertySymbols(object).find(({ description }) => description === name)
+  return place === undefined ? undefined : (object as Record<symbol, unknown>)[place]
 }

@@ -24,6 +24,7 @@ import { copyRequestHeaders } from './transform/hop-by-hop.ts'
 import { dropSecrets } from './transform/credentials.ts'
 import { writeTrace } from './transform/trace-context.ts'
 import { Tunnels } from './upgrade/tunnels.ts'
+import { answerWhole } from './whole-answer.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** What an OpenTelemetry SDK wants of every attempt; see observe/tracing.ts. */
@@ -179,7 +180,10 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner, Retr
       for (const transform of route.responseTransforms) transform.apply(head, exchange)
       if (exchange.isEventStream && !attempt.isOver) this.#eventStreams.add(attempt)
       if (isHttp2(reply.raw)) fitReply(reply.raw, head, payload === undefined && !attempt.hasTrailers)
-      else if (Buffer.isBuffer(payload)) writeAtOnce(reply.raw, payload)
+      else if (Buffer.isBuffer(payload)) {
+        if (answerWhole(exchange, head, payload)) return
+        writeAtOnce(reply.raw, payload)
+      }
       // Fastify takes no status above 599; reply-from.ts puts the upstream's own back (RFC 9110 15).
       exchange.respond!(null, { statusCode: Math.min(head.statusCode, 599), headers: head.headers, body: payload })
     } catch (error) {

@@ -1,6 +1,6 @@
-import { ServerResponse } from 'node:http'
 import type { Payload, ProxyExchange } from '../model/exchange.ts'
 import type { Connection } from './pool/connection.ts'
+import { isPlain } from './one-write.ts'
 import type { ResponseBody } from './response-body.ts'
 
 /** Bytes of one read that are worth not to be copied: smaller ones are copies already (pool/reading-socket.ts, whose limit it is too). */
@@ -19,11 +19,4 @@ export function giveBackWhole (payload: Payload, { reply: { raw }, route, hasSen
   // A function that rewrites bodies may keep what it is shown.
   if (!(payload instanceof Uint8Array) || payload.length <= LARGE || hasSendHooks || route.rewrite !== null) return
   if (isPlain(raw) && raw.writableEnded && raw.socket !== null && raw.socket.writableLength === 0) connection.takeBack?.(payload)
-}
-
-const { write, end } = ServerResponse.prototype
-
-/** Whether what is written to a response goes to its socket and nowhere else: what records responses does so in the place of these. */
-export function isPlain (raw: ServerResponse): boolean {
-  return raw.write === write && raw.end === end
 }

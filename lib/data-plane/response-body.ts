@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http'
 import { Http2ServerResponse } from 'node:http2'
 import { Readable } from 'node:stream'
-import { isPlain } from './lending.ts'
+import { isPlain } from './one-write.ts'
 
 /** What a response body tells of its reader. */
 export interface BodySource {

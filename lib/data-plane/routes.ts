@@ -34,12 +34,12 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
   const methods = methodsOf(scope, declaration)
   if (methods.length === 0) return
 
-  /** null until the first request: until the app is ready there may come more. */
+  /** null until the first request: before that there is nobody to ask. */
   let isSeen: boolean | null = null
 
   function open (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     if (!openExchange(gate, gate.snapshot!.routes.get(id)!, request, reply)) return
-    isSeen ??= options['onSend'] !== undefined || hasSendHooks(scope);
+    isSeen ??= hasSendHooks(request, declaration.hasLocalEdits ? 1 : 0);
     (request.proxy as ProxyExchange).hasSendHooks = isSeen
     done()
   }

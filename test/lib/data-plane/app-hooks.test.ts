@@ -1,21 +1,37 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { hasEarlierHooks, hasSendHooks } from '../../../lib/data-plane/app-hooks.ts'
 
-test('tells whether an app has hooks that answer first, or that see what is sent', async (t) => {
+test('tells whether an app has hooks that answer first', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  assert.deepEqual([hasEarlierHooks(app), hasSendHooks(app)], [false, false])
+  assert.equal(hasEarlierHooks(app), false)
   await app.addHook('onSend', async () => {}).after()
-  assert.deepEqual([hasEarlierHooks(app), hasSendHooks(app)], [false, true])
+  assert.equal(hasEarlierHooks(app), false)
   await app.addHook('onRequest', async () => {}).after()
-  assert.deepEqual([hasEarlierHooks(app), hasSendHooks(app)], [true, true])
+  assert.equal(hasEarlierHooks(app), true)
 })
 
+const owners: readonly (readonly [whose: string, hook: (app: FastifyInstance) => unknown, route: object, own: number, isSeen: boolean])[] = [
+  ['nobody', () => {}, {}, 0, false],
+  ['we alone', () => {}, { onSend: async () => {} }, 1, false],
+  ['the app', (app) => app.addHook('onSend', async () => {}), {}, 0, true],
+  ['the route', () => {}, { onSend: async () => {} }, 0, true],
+  ['the app and we', (app) => app.addHook('onSend', async () => {}), { onSend: async () => {} }, 1, true],
+  ['a plugin that gives hooks to routes', (app) => app.addHook('onRoute', (options) => { options.onSend = async () => {} }), {}, 0, true]
+]
+for (const [whose, hook, route, own, isSeen] of owners) {
+  test(`what is sent is ${isSeen ? '' : 'not '}seen by others where ${whose} may see it`, async (t) => {
+    const app = Fastify()
+    t.after(() => app.close())
+    hook(app)
+    app.get('/', route, async (request) => hasSendHooks(request, own))
+    assert.equal((await app.inject('/')).body, String(isSeen))
+  })
+}
+
 test('takes them to be there where it cannot know', () => {
-  const kept = Symbol('fastify.hooks')
-  for (const scope of [{}, { [kept]: {} }]) {
-    assert.deepEqual([hasEarlierHooks(scope as FastifyInstance), hasSendHooks(scope as FastifyInstance)], [true, true])
-  }
+  for (const scope of [{}, { [Symbol('fastify.hooks')]: {} }]) assert.equal(hasEarlierHooks(scope as unknown as FastifyInstance), true)
+  for (const request of [{}, { [Symbol('fastify.context')]: {} }]) assert.equal(hasSendHooks(request as unknown as FastifyRequest, 1), true)
 })
