@@ -97,7 +97,7 @@ function setUp (app: FastifyInstance): Shared {
 function watch (app: FastifyInstance, gateway: Gateway): void {
   const accessLog = new AccessLog()
   gateway.observers.push(accessLog, new EventLog(app.log, gateway.tools.now))
-  // A process that ends in the middle of a turn has lines left to print: before pino, which has been there for longer, empties its own memory.
+  // A process that ends has lines left to write: before pino, which has been there for longer, empties its own memory.
   function flush (): void { accessLog.flush() }
   process.prependOnceListener('exit', flush)
   app.addHook('onClose', async () => {

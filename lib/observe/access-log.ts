@@ -21,7 +21,7 @@ export class AccessLog implements Observer {
     tryToWrite(exchange)
   }
 
-  /** Prints what has waited for the end of the turn. */
+  /** Writes the lines that wait for others. */
   flush (): void {
     this.#writer?.flush()
   }
@@ -33,7 +33,7 @@ export class AccessLog implements Observer {
     if (log.parent !== this.#parent) {
       this.flush()
       this.#parent = log.parent
-      this.#writer = LineWriter.create(log.parent, log.requestBindings, exchange, tryToWrite)
+      this.#writer = LineWriter.create(log.parent, log.requestBindings, exchange)
     }
     return this.#writer !== null && this.#writer.add(exchange, log.requestBindings)
   }

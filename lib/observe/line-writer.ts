@@ -38,9 +38,9 @@ const message = Buffer.from(',"msg":"proxied"}\n', 'latin1')
 
 /**
  * Prints access lines as the app's pino would, for less: the line's frame is taken from a line of pino's own, and the lines of one turn of the
- * event loop are printed at its end, each in its place, and go to the file in one system call; those of a few turns, where the stream does not write at
- * once anyway. Only where pino does nothing but print: a logger with a
- * mixin, hooks, formatters, redaction, serializers of our fields or bindings, another clock or another stream than a file prints for itself.
+ * event loop go to the file at its end, in one system call; those of a few turns, where the stream does not write at once anyway. Only where
+ * pino does nothing but print: a logger with a mixin, hooks, formatters, redaction, serializers of our fields or bindings, another clock or
+ * another stream than a file prints for itself.
  */
 export class LineWriter {
   readonly #stream: Stream
@@ -52,18 +52,12 @@ export class LineWriter {
   /** What the app's own bindings were when the frame was taken, which `setBindings` changes, and where they are. */
   readonly #ownBindings: unknown
   readonly #whereOwn: symbol
-  /** Prints what is too long for the memory, or has characters that others print. */
-  readonly #otherwise: (exchange: Exchange) => void
-  /** What has ended in this turn, and what each of its lines carries. */
-  #waiting: Exchange[] = []
-  #bindings: Bindings[] = []
   readonly #isPatient: boolean
-  /** Set while lines that are printed wait for others. */
-  #timer: NodeJS.Timeout | null = null
+  /** Set while lines wait for others. */
+  #timer: NodeJS.Timeout | NodeJS.Immediate | null = null
 
-  private constructor (log: FastifyBaseLogger, stream: Stream, head: string, base: string, otherwise: (exchange: Exchange) => void) {
+  private constructor (log: FastifyBaseLogger, stream: Stream, head: string, base: string) {
     this.#log = log
-    this.#otherwise = otherwise
     this.#stream = stream
     this.#isPatient = stream.sync === false
     this.#whereOwn = symbolOf(log, 'chindings')!
@@ -76,66 +70,44 @@ export class LineWriter {
    * @param sample an exchange as those that are to be printed
    * @returns null where the logger has to print for itself, or cannot print at all
    */
-  static create (log: FastifyBaseLogger, bindings: Bindings, sample: Exchange, otherwise: (exchange: Exchange) => void): LineWriter | null {
+  static create (log: FastifyBaseLogger, bindings: Bindings, sample: Exchange): LineWriter | null {
     try {
-      return LineWriter.#like(log, bindings, sample, otherwise)
+      return LineWriter.#like(log, bindings, sample)
     } catch {
       return null
     }
   }
 
-  static #like (log: FastifyBaseLogger, bindings: Bindings, sample: Exchange, otherwise: (exchange: Exchange) => void): LineWriter | null {
+  static #like (log: FastifyBaseLogger, bindings: Bindings, sample: Exchange): LineWriter | null {
     const fields = accessFields(sample)
     const stream = inside(log, 'stream') as Stream | undefined
     if (stream === undefined || !Number.isInteger(stream.fd) || stream.minLength === undefined || printsMore(log, stream, { ...fields, ...bindings, trace_id: '', span_id: '' })) return null
     const frame = /^(\{"level":30,"time":)\d{13}(.*?),"a b"/.exec(printedBy(log, { 'a b': '"' }, fields))
     if (frame === null) return null
-    const writer = new LineWriter(log, stream, frame[1]!, frame[2]!, otherwise)
+    const writer = new LineWriter(log, stream, frame[1]!, frame[2]!)
     const printed = printedBy(log, bindings, fields)
     const isWhole = writer.#print(Number(printed.slice(frame[1]!.length, frame[1]!.length + 13)), bindings, sample)
     return isWhole && writer.#lines.take() === printed ? writer : null
   }
 
-  /** @returns whether it will be printed; if not, the logger has to be asked */
+  /**
+   * Prints an exchange's line now, while what is in it is at hand, and writes it with others.
+   * @returns false where it cannot: then those that wait are to be written, and the logger has to be asked
+   */
   add (exchange: Exchange, bindings: Bindings): boolean {
     if (!this.#isAsked()) return false
-    if (this.#waiting.push(exchange) === 1) setImmediate(this.#endTurn)
-    this.#bindings.push(bindings)
+    const time = Date.now()
+    if (!this.#print(time, bindings, exchange)) {
+      // With all of the memory it may fit.
+      this.flush()
+      if (!this.#print(time, bindings, exchange)) return false
+    }
+    this.#timer ??= this.#isPatient ? setTimeout(this.#expire, PATIENCE) : setImmediate(this.#expire)
     return true
   }
 
-  /** Prints what has ended, and writes what is printed. */
+  /** Writes what is printed. */
   flush (): void {
-    this.#printTurn()
-    this.#write()
-  }
-
-  readonly #endTurn = (): void => {
-    this.#printTurn()
-    if (!this.#isPatient) this.#write()
-    else if (!this.#lines.isEmpty) this.#timer ??= setTimeout(this.#write, PATIENCE)
-  }
-
-  #printTurn (): void {
-    const exchanges = this.#waiting
-    if (exchanges.length === 0) return
-    const bindings = this.#bindings
-    this.#waiting = []
-    this.#bindings = []
-    const time = Date.now()
-    for (let index = 0; index < exchanges.length; index++) {
-      if (this.#print(time, bindings[index]!, exchanges[index]!)) continue
-      // In their order; and with all of the memory it may fit.
-      this.#write()
-      if (!this.#print(time, bindings[index]!, exchanges[index]!)) this.#otherwise(exchanges[index]!)
-    }
-  }
-
-  readonly #write = (): void => {
-    if (this.#timer !== null) {
-      clearTimeout(this.#timer)
-      this.#timer = null
-    }
     if (this.#lines.isEmpty) return
     const lines = this.#lines.take()
     try {
@@ -143,6 +115,12 @@ export class LineWriter {
     } catch {
       // The app's stream is gone. There is nowhere left to say so.
     }
+  }
+
+  /** What was flushed meanwhile has left it nothing to do; to take it back would cost as much. */
+  readonly #expire = (): void => {
+    this.#timer = null
+    this.flush()
   }
 
   #isAsked (): boolean {

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import type { FastifyBaseLogger } from 'fastify'
-import type { Exchange } from '../../../types/model.ts'
 import { accessFields } from '../../../lib/observe/access-fields.ts'
 import { LineWriter } from '../../../lib/observe/line-writer.ts'
 import { attemptOf, exchangeWith } from '../samples.ts'
@@ -28,7 +27,6 @@ function exchangeAt (url: string): ReturnType<typeof exchangeWith> {
   return exchange
 }
 const exchange = exchangeAt('/orders/7é?token=secret')
-const never = (): void => { assert.fail('this line is plain') }
 
 interface Written { readonly log: FastifyBaseLogger, text: () => string, stream: ReturnType<Pino['destination']> }
 
@@ -44,7 +42,7 @@ const withoutTime = (line: string): string => line.replace(/"time":\d{13},/, '')
 for (const [what, options] of [['by default', {}], ['with a name', { name: 'an "app"' }], ['without a base', { base: null }], ['at debug', { level: 'debug' }]] as const) {
   test(`prints, byte for byte, what pino prints ${what}`, (t) => {
     const { log, text } = toFile(t, options)
-    const writer = LineWriter.create(log, bindings, exchange, never)!
+    const writer = LineWriter.create(log, bindings, exchange)!
 
     assert.equal(writer.add(exchange, bindings), true)
     writer.flush()
@@ -59,7 +57,7 @@ for (const [what, options] of [['by default', {}], ['with a name', { name: 'an "
 
 test('writes the lines of one turn at its end, in their order', async (t) => {
   const { log, text } = toFile(t)
-  const writer = LineWriter.create(log, bindings, exchange, never)!
+  const writer = LineWriter.create(log, bindings, exchange)!
   for (const reqId of ['a', 'b', 'c']) writer.add(exchange, { reqId })
   assert.equal(text(), '')
   await new Promise((resolve) => setImmediate(resolve))
@@ -70,7 +68,7 @@ test('writes the lines of one turn at its end, in their order', async (t) => {
 function toSlowStream (): { writer: LineWriter, writes: string[][] } {
   const writes: string[][] = []
   const write = (text: string): void => { writes.push(text.trim().split('\n').map((line) => (JSON.parse(line) as typeof bindings).reqId)) }
-  return { writer: LineWriter.create(pino({}, { fd: 1, minLength: 0, sync: false, write }), bindings, exchange, never)!, writes }
+  return { writer: LineWriter.create(pino({}, { fd: 1, minLength: 0, sync: false, write }), bindings, exchange)!, writes }
 }
 
 test('the lines of a few turns go together to a stream that does not write at once', async (t) => {
@@ -118,23 +116,18 @@ const others: readonly (readonly [what: string, bindings: Record<string, unknown
   ['a request id that is no text', { reqId: 7 }, '/']
 ]
 for (const [what, bindings, url] of others) {
-  test(`leaves a line with ${what} to pino, in its place among the others`, (t) => {
+  test(`leaves a line with ${what} to pino, and prints those before and behind it`, (t) => {
     const { log, text } = toFile(t)
-    const print = (other: Exchange): void => { log.child(bindings).info(accessFields(other), 'proxied') }
-    const writer = LineWriter.create(log, { reqId: 'first' }, exchange, print)!
-
-    writer.add(exchange, { reqId: 'first' })
-    writer.add(exchangeAt(url), bindings)
-    writer.add(exchange, { reqId: 'last' })
+    const writer = LineWriter.create(log, { reqId: 'first' }, exchange)!
+    assert.deepEqual([writer.add(exchange, { reqId: 'first' }), writer.add(exchangeAt(url), bindings), writer.add(exchange, { reqId: 'last' })], [true, false, true])
     writer.flush()
-
-    assert.deepEqual(text().trim().split('\n').map((line) => (JSON.parse(line) as typeof bindings)['reqId']), ['first', bindings['reqId'], 'last'])
+    assert.deepEqual(text().trim().split('\n').map((line) => (JSON.parse(line) as typeof bindings).reqId), ['first', 'last'])
   })
 }
 
 test('prints more lines of a turn than it has memory for', (t) => {
   const { log, text } = toFile(t)
-  const writer = LineWriter.create(log, bindings, exchange, never)!
+  const writer = LineWriter.create(log, bindings, exchange)!
   for (let count = 0; count < 500; count++) writer.add(exchange, bindings)
   writer.flush()
   const lines = text().trim().split('\n').map(withoutTime)
@@ -144,7 +137,7 @@ test('prints more lines of a turn than it has memory for', (t) => {
 
 test('a logger that throws at a trial prints for itself', () => {
   const broken = new Proxy({}, { get () { throw new Error('gone') }, getPrototypeOf: () => null }) as FastifyBaseLogger
-  assert.equal(LineWriter.create(broken, bindings, exchange, never), null)
+  assert.equal(LineWriter.create(broken, bindings, exchange), null)
 })
 
 const own: readonly (readonly [what: string, options: object])[] = [
@@ -162,22 +155,22 @@ const own: readonly (readonly [what: string, options: object])[] = [
   ['its fields in a field', { nestedKey: 'payload' }]
 ]
 for (const [what, options] of own) {
-  test(`leaves a logger with ${what} to print for itself`, (t) => assert.equal(LineWriter.create(toFile(t, options).log, bindings, exchange, never), null))
+  test(`leaves a logger with ${what} to print for itself`, (t) => assert.equal(LineWriter.create(toFile(t, options).log, bindings, exchange), null))
 }
 
 test('leaves a stream that is no file its lines, one at a time', () => {
-  assert.equal(LineWriter.create(pino({}, { write () {} }), bindings, exchange, never), null)
+  assert.equal(LineWriter.create(pino({}, { write () {} }), bindings, exchange), null)
 })
 
 test('leaves a logger that is not pino alone', () => {
   const log = { info () {}, child: () => log, level: 'info' } as unknown as FastifyBaseLogger
-  assert.equal(LineWriter.create(log, bindings, exchange, never), null)
+  assert.equal(LineWriter.create(log, bindings, exchange), null)
 })
 
 for (const level of ['warn', 'silent']) {
   test(`has nothing to print at ${level}`, (t) => {
     const { log, text } = toFile(t)
-    const writer = LineWriter.create(log, bindings, exchange, never)!
+    const writer = LineWriter.create(log, bindings, exchange)!
     log.level = level
     assert.equal(writer.add(exchange, bindings), false)
     writer.flush()
@@ -187,14 +180,14 @@ for (const level of ['warn', 'silent']) {
 
 test('lets pino print once the app has given its logger bindings of its own', (t) => {
   const { log } = toFile(t)
-  const writer = LineWriter.create(log, bindings, exchange, never)!
+  const writer = LineWriter.create(log, bindings, exchange)!
   assert.equal(writer.add(exchange, bindings), true);
   (log as unknown as { setBindings (bindings: object): void }).setBindings({ zone: 'a' })
   assert.equal(writer.add(exchange, bindings), false)
 })
 
 test('lets pino print while somebody listens to its printing', (t) => {
-  const writer = LineWriter.create(toFile(t).log, bindings, exchange, never)!
+  const writer = LineWriter.create(toFile(t).log, bindings, exchange)!
   const listeners = { start () {}, end () {}, asyncStart () {}, asyncEnd () {}, error () {} }
   tracingChannel('pino_asJson').subscribe(listeners)
   t.after(() => tracingChannel('pino_asJson').unsubscribe(listeners))
@@ -203,7 +196,7 @@ test('lets pino print while somebody listens to its printing', (t) => {
 
 test('outlives a stream that is gone', (t) => {
   const { log, stream } = toFile(t)
-  const writer = LineWriter.create(log, bindings, exchange, never)!
+  const writer = LineWriter.create(log, bindings, exchange)!
   writer.add(exchange, bindings)
   stream.destroy()
   assert.doesNotThrow(() => { writer.flush() })
