@@ -100,10 +100,8 @@ function watch (app: FastifyInstance, gateway: Gateway): void {
   // A process that ends has lines left to write: before pino, which has been there for longer, empties its own memory.
   function flush (): void { accessLog.flush() }
   process.prependOnceListener('exit', flush)
-  app.addHook('onClose', async () => {
-    flush()
-    process.removeListener('exit', flush)
-  })
+  app.addHook('preClose', async () => { accessLog.hurry() })
+  app.addHook('onClose', async () => { process.removeListener('exit', flush) })
 }
 
 /** The inner part, a scope of its own: the prefix, the parsers and the error format end with it; the app's hooks reach in. */

@@ -12,12 +12,13 @@ export function hasEarlierHooks (scope: FastifyInstance): boolean {
 /**
  * Whether somebody sees what is sent to such a request, and may keep it or change it. Asked of the request, since a plugin's onRoute hook gives
  * hooks to a route that neither its scope nor its declaration knows of.
- * @param own onSend hooks of ours
+ * @param own name of an onSend hook of ours, which is no somebody
  */
-export function hasSendHooks (request: FastifyRequest, own: number): boolean {
+export function hasSendHooks (request: FastifyRequest, own: string): boolean {
   const context = inside(request, 'fastify.context')
-  const hooks = (context as { onSend?: unknown[] | null } | undefined)?.onSend
-  return hooks === undefined || (hooks !== null && hooks.length > own)
+  const hooks = (context as { onSend?: { readonly name: string }[] | null } | undefined)?.onSend
+  // Fastify binds them.
+  return hooks === undefined || (hooks !== null && hooks.some(({ name }) => name !== `bound ${own}`))
 }
 
 function countHooks (scope: FastifyInstance, name: string): number | undefined {

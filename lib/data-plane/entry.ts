@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import { type Override, ProxyExchange } from '../model/exchange.ts'
+import { bindTrace } from '../model/lazy-logger.ts'
 import { restoreUrl } from './arrival.ts'
 import { chooseVariant } from './canary.ts'
 import { isMediaType } from './content.ts'
@@ -17,7 +18,7 @@ import { RequestBody } from './request-body.ts'
 import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
 import { mayComeAtOnce, readWhole } from './whole-upload.ts'
 import { readTrace } from './transform/trace-context.ts'
-import { bindTrace, takeTrace } from './request-log.ts'
+import { isLogged, takeTrace } from './request-log.ts'
 import { closeBehindUpgrade } from './response-head.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
@@ -98,7 +99,7 @@ function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
   exchange.isTraceRestarted = route.trace === 'restart' || (route.trust !== null && !route.trust(request))
   if (forwarder.tracing !== null && route.trace !== 'passthrough') forwarder.tracing.follow(exchange)
   else exchange.trace = takeTrace(request.raw) ?? readTrace(request.headers, route.trace, exchange.isTraceRestarted)
-  bindTrace(exchange)
+  if (exchange.trace !== null && !isLogged(request.raw)) bindTrace(exchange, exchange.trace)
 }
 
 /** The route's handler, after auth: chooses the side, settles the path, and forwards. */

@@ -4,8 +4,8 @@ import type { FastifyReplyFromHooks, FastifyReplyFromOptions } from '@fastify/re
 import type { ProxyExchange, Respond } from '../model/exchange.ts'
 
 /*
- * The only file that knows @fastify/reply-from. What it gives us is the way into and out of Fastify's reply; where a request
- * goes, how its heads look, whether it is tried again and how errors read is ours. test/contract/reply-from.test.ts holds every
+ * The only file that knows @fastify/reply-from. What it gives us is the way into Fastify's reply, and out of it but for
+ * what whole-answer.ts does; where a request goes, how its heads look, whether it is tried again and how errors read is ours. test/contract/reply-from.test.ts holds every
  * fact that is leaned on here.
  */
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { ProxyExchange, TraceContext } from '../model/exchange.ts'
+import type { TraceContext } from '../model/exchange.ts'
 import { LazyLogger } from '../model/lazy-logger.ts'
 import type { Forwarder } from './forwarder.ts'
 import { readTrace } from './transform/trace-context.ts'
@@ -15,7 +15,7 @@ interface Traced extends IncomingMessage { [kTrace]?: TraceContext | null }
 /**
  * Puts trace_id and span_id into the logger that Fastify makes for a request anyway: a child of the child would cost as much as
  * writing a line. Where the trace depends on a request that does not exist yet (a `trust` function) or on an SDK's active span,
- * `bindTrace` does that when the exchange is opened.
+ * that is done when the exchange is opened.
  * @param mode of traces that need nothing but the head; null for those that do, and where there are none
  */
 export function traceLoggerFactory (forwarder: Forwarder, mode: 'participate' | 'passthrough' | 'restart' | null, inner: ChildLoggerFactory): ChildLoggerFactory {
@@ -43,20 +43,12 @@ function isEmpty (options: object): boolean {
   return count === 0
 }
 
-/** Puts an exchange's trace into its request's logger, if it is not there yet. */
-export function bindTrace ({ request, reply, trace }: ProxyExchange): void {
-  if (trace === null || isLogged(request.raw)) return
-  const bindings = { trace_id: trace.traceId, span_id: trace.spanId }
-  const log: unknown = request.log
-  if (!(log instanceof LazyLogger) || !log.add(bindings)) request.log = reply.log = request.log.child(bindings)
-}
-
 /** The trace that is already in the request's logger. */
 export function takeTrace (raw: IncomingMessage): TraceContext | null {
   return (raw as Traced)[kTrace] ?? null
 }
 
-function isLogged (raw: IncomingMessage): boolean {
+export function isLogged (raw: IncomingMessage): boolean {
   return (raw as Traced)[kTrace] !== undefined
 }
 

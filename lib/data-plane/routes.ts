@@ -39,7 +39,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
 
   function open (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     if (!openExchange(gate, gate.snapshot!.routes.get(id)!, request, reply)) return
-    isSeen ??= hasSendHooks(request, declaration.hasLocalEdits ? 1 : 0);
+    isSeen ??= hasSendHooks(request, editLocalResponse.name);
     (request.proxy as ProxyExchange).hasSendHooks = isSeen
     done()
   }

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { TraceContext, ProxyExchange } from './exchange.ts'
 
 type Line = unknown[]
 
@@ -58,6 +59,13 @@ export class LazyLogger {
   set level (level: string) {
     this.made.level = level
   }
+}
+
+/** Lets every line of an exchange carry its trace from here on; where somebody has used its logger, by a child of that. */
+export function bindTrace ({ request, reply }: ProxyExchange, { traceId, spanId }: Pick<TraceContext, 'traceId' | 'spanId'>): void {
+  const bindings = { trace_id: traceId, span_id: spanId }
+  const log: unknown = request.log
+  if (!(log instanceof LazyLogger) || !log.add(bindings)) request.log = reply.log = request.log.child(bindings)
 }
 
 function call (logger: FastifyBaseLogger, name: string, line: unknown[]): unknown {

@@ -13,9 +13,13 @@ export class AccessLog implements Observer {
   #writer: LineWriter | null = null
   /** Whose lines the writer prints. */
   #parent: FastifyBaseLogger | null = null
+  #isHasty = false
 
   onExchange (exchange: Exchange): void {
-    if (exchange.error === null && exchange.tunnel === null && this.#willBePrinted(exchange)) return
+    if (exchange.error === null && exchange.tunnel === null && this.#willBePrinted(exchange)) {
+      if (this.#isHasty) this.flush()
+      return
+    }
     // Those that wait came first.
     this.flush()
     tryToWrite(exchange)
@@ -24,6 +28,12 @@ export class AccessLog implements Observer {
   /** Writes the lines that wait for others. */
   flush (): void {
     this.#writer?.flush()
+  }
+
+  /** From here on no line waits: an app that closes may close its log before it closes us. */
+  hurry (): void {
+    this.#isHasty = true
+    this.flush()
   }
 
   /** @returns false where the request's logger has something of its own to say in its lines */

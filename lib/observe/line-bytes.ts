@@ -1,4 +1,4 @@
-/** Bytes of lines that wait for the end of the turn: some hundred access lines. */
+/** Bytes of lines that wait to be written: some hundred access lines. */
 const SIZE = 64 * 1024
 
 /** What one value may at most add; see `#hasRoom`. */

@@ -1,6 +1,7 @@
 import { type Attributes, context, createContextKey, diag, isSpanContextValid, propagation, ROOT_CONTEXT, type Context, type Link, type Span, type SpanContext, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
 import type { Attempt, Endpoint, ProxyErrorLike } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
+import { bindTrace } from '../model/lazy-logger.ts'
 
 /** The keys are global symbols of these names (`createContextKey` is `Symbol.for`): an SDK's tracer, propagators and instrumentation honour them. */
 const suppressed = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING')
@@ -256,9 +257,8 @@ function placeOf ({ traceId, spanId }: SpanContext): ProxyExchange['trace'] {
 function enter (exchange: ProxyExchange, spanContext: SpanContext): void {
   // A propagator without a tracer: spans that are none.
   if (!isSpanContextValid(spanContext)) return
-  const { request, reply } = exchange
   exchange.trace = placeOf(spanContext)
-  request.log = reply.log = request.log.child({ trace_id: spanContext.traceId, span_id: spanContext.spanId })
+  bindTrace(exchange, spanContext)
 }
 
 /** A new trace that says which one it came from. */

@@ -58,6 +58,33 @@ test('requests of a pipeline are answered in their order', async (t) => {
   assert.deepEqual(bodies, ['/1', '/2', '/3'])
 })
 
+const edits: readonly (readonly [what: string, onProxyResponse: NonNullable<RouteOptions['onProxyResponse']>])[] = [
+  ['a status without a body', (head) => { head.statusCode = 204 }],
+  ['another status', (head) => { head.statusCode = 404 }],
+  ['a status that is none', (head) => { head.statusCode = 42 }],
+  ['a name with capitals', ({ headers }) => { headers['Cache-Control'] = 'no-store' }],
+  ['another length', ({ headers }) => { headers['content-length'] = '7' }],
+  ['a length with capitals', ({ headers }) => { headers['Content-Length'] = '7' }],
+  ['no length', ({ headers }) => { delete headers['content-length'] }],
+  ['no type', ({ headers }) => { delete headers['content-type'] }],
+  ['a field without a value', ({ headers }) => { headers['x-a'] = undefined as unknown as string }],
+  ['a list of cookies', ({ headers }) => { headers['set-cookie'] = ['a=1', 'b=2'] }]
+]
+for (const [what, onProxyResponse] of edits) {
+  test(`${what}, from a function of the user's, reads the same whether a hook sees it or not`, async (t) => {
+    const upstream = await rawOrigin(t, speak('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: public\r\nContent-Length: 2\r\n\r\nok'))
+    const route = { upstream: upstream.url, retry: false, onProxyResponse } as const
+    const app = await start(t, { routes: [{ url: '/seen', ...route, onSend: async (_request, _reply, payload) => payload }, { url: '/unseen', ...route }] })
+    const read = async (path: string): Promise<string> => {
+      const client = await connect(t, app.port)
+      client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+      await client.closed
+      return client.received.toString('latin1').replace(/^Date: .*$/m, 'Date: now').replace(/"(reqId|instance|trace_id)":"[^"]*"/g, '')
+    }
+    assert.equal(await read('/unseen'), await read('/seen'))
+  })
+}
+
 const own: readonly (readonly [what: string, before: (app: FastifyInstance) => void, route: Partial<RouteOptions>, check: string])[] = [
   ['a header that a hook has set', () => {}, { onRequest: async (_request, reply) => { reply.header('x-own', 'a') } }, 'x-own: a\r\n'],
   ['a header that a hook of the app has set', (app) => { app.addHook('onRequest', async (_request, reply) => { reply.header('x-own', 'a') }) }, {}, 'x-own: a\r\n'],
@@ -89,12 +116,12 @@ for (const [what, before, route, expected] of own) {
 }
 
 test('hooks behind the response run once, and see what was sent', async (t) => {
-  const upstream = await origin(t, answer(201, 'ok'))
+  const upstream = await origin(t, answer(201, 'ok', { 'content-type': 'text/plain', 'x-a': '1' }))
   const seen: unknown[] = []
-  const app = await start(t, { routes: [{ url: '/x', upstream: upstream.url, onResponse: async (_request, reply) => { seen.push([reply.statusCode, reply.sent, reply.elapsedTime > 0]) } }] })
+  const app = await start(t, { routes: [{ url: '/x', upstream: upstream.url, onResponse: async (_request, reply) => { seen.push([reply.statusCode, reply.sent, reply.elapsedTime > 0, reply.getHeader('x-a')]) } }] })
   assert.equal((await app.get('/x')).status, 201)
   assert.equal((await app.line(isAccessLine))['status'], 201)
-  assert.deepEqual(seen, [[201, true, true]])
+  assert.deepEqual(seen, [[201, true, true, '1']])
 })
 
 test('an upload that is still under way closes the connection behind its answer', async (t) => {
@@ -116,3 +143,25 @@ for (const [whether, hooks] of [['a hook sees', { onSend: async () => {} }], ['n
     assert.deepEqual(app.logs.filter(({ msg }) => /already sent/i.test(msg ?? '')), [])
   })
 }
+
+test('Fastify\'s own send is not gone through where nobody would see it', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok', { 'content-type': 'text/plain' }))
+  let sends = 0
+  const app = await start(t, { upstream: upstream.url }, {
+    before: (app) => {
+      app.addHook('onRequest', async (_request, reply) => {
+        // Of Fastify, and of the app.
+        const base = Object.getPrototypeOf(Object.getPrototypeOf(reply)) as { send: (payload: unknown) => unknown }
+        const { send } = base
+        t.mock.method(base, 'send', function (this: unknown, payload: unknown) {
+          sends++
+          return send.call(this, payload)
+        })
+      })
+    }
+  })
+  assert.equal((await app.get('/x')).body, 'ok')
+  assert.equal(sends, 0)
+  assert.equal((await app.request('/x', { method: 'HEAD' })).status, 200)
+  assert.ok(sends > 0)
+})

@@ -237,20 +237,21 @@ test('the hooks of a scope are kept under a symbol of this name, those of the sc
   assert.deepEqual(counts, [[0, 0], [1, 2]])
 })
 
-test('a hijacked reply runs its onResponse hooks, once, and its onSend hooks never', async (t) => {
+test('a reply whose response was ended without it is sent, runs its onResponse hooks, once, and its onSend hooks never', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const ran: string[] = []
   app.addHook('onSend', async () => { ran.push('onSend') })
-  app.addHook('onResponse', async (_request, reply) => { ran.push(`onResponse ${reply.statusCode} ${reply.sent} ${reply.elapsedTime > 0}`) })
+  app.addHook('onResponse', async (_request, reply) => { ran.push(`onResponse ${reply.statusCode} ${reply.sent} ${String(reply.getHeader('x-a'))}`) })
   app.get('/', (_request, reply) => {
+    reply.headers({ 'X-A': '1' })
     reply.raw.writeHead(203, { 'content-length': '2' })
-    reply.hijack()
     reply.raw.end('ok')
+    ran.push(`sent ${reply.sent}`)
   })
   const address = await app.listen({ port: 0, host: '127.0.0.1' })
   const response = await fetch(address)
   assert.deepEqual([response.status, await response.text()], [203, 'ok'])
   await app.close()
-  assert.deepEqual(ran, ['onResponse 203 true true'])
+  assert.deepEqual(ran, ['sent true', 'onResponse 203 true 1'])
 })

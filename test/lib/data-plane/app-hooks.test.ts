@@ -13,25 +13,30 @@ test('tells whether an app has hooks that answer first', async (t) => {
   assert.equal(hasEarlierHooks(app), true)
 })
 
-const owners: readonly (readonly [whose: string, hook: (app: FastifyInstance) => unknown, route: object, own: number, isSeen: boolean])[] = [
-  ['nobody', () => {}, {}, 0, false],
-  ['we alone', () => {}, { onSend: async () => {} }, 1, false],
-  ['the app', (app) => app.addHook('onSend', async () => {}), {}, 0, true],
-  ['the route', () => {}, { onSend: async () => {} }, 0, true],
-  ['the app and we', (app) => app.addHook('onSend', async () => {}), { onSend: async () => {} }, 1, true],
-  ['a plugin that gives hooks to routes', (app) => app.addHook('onRoute', (options) => { options.onSend = async () => {} }), {}, 0, true]
+async function ours (): Promise<void> {}
+async function theirs (): Promise<void> {}
+
+const owners: readonly (readonly [whose: string, hook: (app: FastifyInstance) => unknown, route: object, isSeen: boolean])[] = [
+  ['nobody', () => {}, {}, false],
+  ['we alone', () => {}, { onSend: ours }, false],
+  ['the app', (app) => app.addHook('onSend', theirs), {}, true],
+  ['the route', () => {}, { onSend: theirs }, true],
+  ['a function without a name', () => {}, { onSend: async () => {} }, true],
+  ['the app and we', (app) => app.addHook('onSend', theirs), { onSend: ours }, true],
+  ['a plugin that gives hooks to routes', (app) => app.addHook('onRoute', (options) => { options.onSend = theirs }), {}, true],
+  ['a plugin in our place', (app) => app.addHook('onRoute', (options) => { options.onSend = theirs }), { onSend: ours }, true]
 ]
-for (const [whose, hook, route, own, isSeen] of owners) {
+for (const [whose, hook, route, isSeen] of owners) {
   test(`what is sent is ${isSeen ? '' : 'not '}seen by others where ${whose} may see it`, async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     hook(app)
-    app.get('/', route, async (request) => hasSendHooks(request, own))
+    app.get('/', route, async (request) => hasSendHooks(request, ours.name))
     assert.equal((await app.inject('/')).body, String(isSeen))
   })
 }
 
 test('takes them to be there where it cannot know', () => {
   for (const scope of [{}, { [Symbol('fastify.hooks')]: {} }]) assert.equal(hasEarlierHooks(scope as unknown as FastifyInstance), true)
-  for (const request of [{}, { [Symbol('fastify.context')]: {} }]) assert.equal(hasSendHooks(request as unknown as FastifyRequest, 1), true)
+  for (const request of [{}, { [Symbol('fastify.context')]: {} }]) assert.equal(hasSendHooks(request as unknown as FastifyRequest, ours.name), true)
 })
