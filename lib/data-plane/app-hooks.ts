@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { symbolIn } from './fastify-symbols.ts'
 
 /*
  * Fastify does not say which hooks a scope has; where it keeps them under another name some day, they are taken to be there.
@@ -26,6 +27,6 @@ function countHooks (scope: FastifyInstance, name: string): number | undefined {
 }
 
 function inside (object: object, name: string): unknown {
-  const place = Object.getOwnPropertySymbols(object).find(({ description }) => description === name)
+  const place = symbolIn(object, name)
   return place === undefined ? undefined : (object as Record<symbol, unknown>)[place]
 }

@@ -69,12 +69,6 @@ for (const [what, route, ids] of [['where trust decides', { trust: () => true },
   })
 }
 
-test('the line of a request that logged something itself stands behind those of requests before it', async (t) => {
-  const upstream = await origin(t, ...Array.from({ length: 4 }, () => answer(200, 'ok')))
-  const lines = (await linesOf(t, upstream.url, ['/quiet', '/still', '/talks', '/quiet'])).filter(isAccessLine)
-  assert.deepEqual(lines.map(({ reqId }) => reqId), ['req-1', 'req-2', 'req-3', 'req-4'])
-})
-
 test('what the app redacts is redacted in a file', async (t) => {
   const upstream = await origin(t, answer(200, 'ok'))
   const lines = await linesOf(t, upstream.url, ['/talks', '/quiet'], { level: 'info', redact: ['path'] })

@@ -3,6 +3,7 @@ import test from 'node:test'
 import { LogController, type FastifyReply, type FastifyRequest } from 'fastify'
 import { answer, origin, refusedPort } from '../helpers/origin.ts'
 import { isAccessLine, start, type Extra, type LogLine } from '../helpers/proxy.ts'
+import type { LazyLogger } from '../../lib/model/lazy-logger.ts'
 import type { RouteOptions } from '../../types/index.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -65,6 +66,17 @@ test('where trust decides, every line from the route\'s own hooks on carries the
   assert.equal(app.logs.filter((line) => 'reqId' in line).length, 13)
   checkLines(app.logs, span)
 })
+
+for (const [what, route, ids] of [['by default', {}, true], ['where trust decides', { trust: () => true }, true], ['without a trace', { trace: false }, false]] as const) {
+  test(`a request that logs nothing has no logger made for it, and its access line has ${ids ? 'its ids' : 'no ids'}, ${what}`, async (t) => {
+    const upstream = await origin(t, answer(200))
+    let children = 0
+    const app = await start(t, { routes: [{ url: '/x', upstream: upstream.url, ...route, onResponse: async (request) => { children += (request.log as unknown as LazyLogger).isUnused ? 0 : 1 } }] })
+    await app.get('/x', headers)
+    assert.equal((await app.line())['trace_id'], ids ? traceId : undefined)
+    assert.equal(children, 0)
+  })
+}
 
 test('the lines of a restarted trace carry the new one, which the upstream sees', async (t) => {
   const upstream = await origin(t, answer(200))

@@ -255,3 +255,26 @@ test('a reply whose response was ended without it is sent, runs its onResponse h
   await app.close()
   assert.deepEqual(ran, ['sent true', 'onResponse 203 true 1'])
 })
+
+test('a request keeps its route\'s hooks, bound, and a reply its headers and trailers, under symbols of these names', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  const kept = (object: object, name: string): unknown => (object as Record<symbol, unknown>)[Object.getOwnPropertySymbols(object).find(({ description }) => description === name)!]
+  let found: unknown[] = []
+  async function see (): Promise<void> {}
+  app.get('/bare', (request, reply) => {
+    found = [(kept(request, 'fastify.context') as { onSend: unknown }).onSend, { ...kept(reply, 'fastify.reply.headers') as object }, kept(reply, 'fastify.reply.trailers')]
+    reply.send('')
+  })
+  app.get('/full', { onSend: see }, (request, reply) => {
+    reply.header('X-A', '1').trailer('x-sum', (_reply, _payload, done) => { done(null, '1') })
+    const { onSend } = kept(request, 'fastify.context') as { onSend: { name: string }[] }
+    found = [onSend.map(({ name }) => name), { ...kept(reply, 'fastify.reply.headers') as object }, Object.keys(kept(reply, 'fastify.reply.trailers') as object)]
+    reply.send('')
+  })
+
+  await app.inject('/bare')
+  assert.deepEqual(found, [null, {}, null])
+  await app.inject('/full')
+  assert.deepEqual(found, [['bound see'], { 'x-a': '1' }, ['x-sum']])
+})

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
 import { test } from 'node:test'
+import type { FastifyBaseLogger } from 'fastify'
 import { proxyError, type ErrorName, type ProxyError } from '../../../lib/errors.ts'
 import type { ProxyExchange } from '../../../lib/model/exchange.ts'
+import { LazyLogger } from '../../../lib/model/lazy-logger.ts'
 import { AccessLog } from '../../../lib/observe/access-log.ts'
 import { attemptOf, exchangeWith, type ExchangeFields } from '../samples.ts'
+
+const require = createRequire(import.meta.url)
+const pino = createRequire(require.resolve('fastify'))('pino') as (options: object, stream: object) => FastifyBaseLogger
 
 interface Line extends Record<string, unknown> {
   level: string
@@ -125,4 +131,24 @@ test('a stream that throws, or a serializer, is nobody else\'s trouble', () => {
   new AccessLog().onExchange(exchange)
   exchange.isAborted = true
   new AccessLog().onExchange(exchange)
+})
+
+test('a line that the request\'s own logger prints stands behind those that wait for others', () => {
+  const printed: unknown[] = []
+  const write = (text: string): void => { for (const line of text.trim().split('\n')) printed.push((JSON.parse(line) as { reqId: string }).reqId) }
+  const parent = pino({}, { fd: 1, minLength: 0, sync: false, write })
+  const accessLog = new AccessLog()
+  const end = (reqId: string, isUsed: boolean): void => {
+    const log = new LazyLogger(parent, { reqId })
+    accessLog.onExchange(exchangeWith({ reply: { statusCode: 200 }, startedAt: 1000, url: '/', method: 'GET', log: isUsed ? log.made : log }))
+  }
+  end('a', false)
+  end('b', false)
+  assert.deepEqual(printed, [])
+  end('c', true)
+  assert.deepEqual(printed, ['a', 'b', 'c'])
+  end('d', false)
+  accessLog.hurry()
+  end('e', false)
+  assert.deepEqual(printed, ['a', 'b', 'c', 'd', 'e'])
 })
