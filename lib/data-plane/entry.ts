@@ -13,6 +13,7 @@ import { countForward } from './max-forwards.ts'
 import { parseTarget, isCleanPath } from './path-policy.ts'
 import { isGrpc, openGrpc } from './grpc.ts'
 import { endsWithHead, isHttp2 } from './http2-reply.ts'
+import { furnish, isInjected } from './injected.ts'
 import type { Forward } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
 import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
@@ -37,6 +38,7 @@ export interface Gate {
  */
 export function openExchange (gate: Gate, route: Route, request: FastifyRequest, reply: FastifyReply): boolean {
   if (request.raw.httpVersionMajor !== 1) settleVersion(request.raw)
+  if (isInjected(request.raw)) furnish(request.raw)
   const exchange = new ProxyExchange(request, reply, route, gate.tools.now())
   request.proxy = exchange
   watchClient(gate.forwarder, exchange)
