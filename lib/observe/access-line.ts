@@ -1,30 +1,30 @@
-import type { Exchange } from '../../types/model.ts'
+import type { Attempt, Exchange } from '../../types/model.ts'
 import { bodyOf, connectOf, firstByteOf, queueOf, requestOf } from '../model/stages.ts'
 import type { LineBytes } from './line-bytes.ts'
+import { Names } from './names.ts'
 
-const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1')
+const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'))
 
-const route = bytesOf(',"route":')
-const upstream = bytesOf(',"upstream":')
-const endpoint = bytesOf(',"endpoint":')
-const variant = bytesOf(',"variant":')
-const method = bytesOf(',"method":')
-const path = bytesOf(',"path":')
+const routes = new Names(',"route":', '')
+const upstreams = new Names(',"upstream":', '')
+const endpoints = new Names(',"endpoint":', '')
+const noEndpoint = bytesOf(',"endpoint":null')
+const variants = new Names(',"variant":', '')
+const methods = new Names(',"method":', ',"path":')
 const upstreamPath = bytesOf(',"upstreamPath":')
-const status = bytesOf(',"status":')
-const attempts = bytesOf(',"error":"","flags":"","attempts":')
+const statuses = new Names(',"status":', ',"error":"","flags":"","attempts":')
 const reusedSocket = bytesOf(',"reusedSocket":true,"bytesIn":')
 const newSocket = bytesOf(',"reusedSocket":false,"bytesIn":')
 const bytesOut = bytesOf(',"bytesOut":')
-const protocol = bytesOf(',"protocol":')
-const total = bytesOf(',"durations":{"total":')
+const protocols = new Names(',"protocol":', ',"durations":{"total":')
 const queue = bytesOf(',"queue":')
+const noAttempt = bytesOf(',"connect":0,"requestBody":0,"ttfb":0,"responseBody":0}')
+/** Of a request without a body, on a connection that was there: nearly all. */
+const sentAtOnce = bytesOf(',"connect":0,"requestBody":0,"ttfb":')
 const connect = bytesOf(',"connect":')
 const requestBody = bytesOf(',"requestBody":')
 const ttfb = bytesOf(',"ttfb":')
 const responseBody = bytesOf(',"responseBody":')
-const noAttempt = bytesOf(',"connect":0,"requestBody":0,"ttfb":0,"responseBody":0}')
-const none = bytesOf('null')
 const end = bytesOf('}')
 
 /**
@@ -33,49 +33,46 @@ const end = bytesOf('}')
  * holds the first one against pino's.
  */
 export function printAccessLine (line: LineBytes, exchange: Exchange): void {
-  const { raw } = exchange.request
-  const { last } = exchange
-  line.piece(route)
-  line.name(exchange.route.id)
-  line.piece(upstream)
-  line.name(exchange.upstream.name)
-  line.piece(endpoint)
-  if (last === null) line.piece(none)
-  else line.name(last.endpoint.origin)
-  line.piece(variant)
-  line.name(exchange.variant)
-  line.piece(method)
-  line.name(exchange.request.method)
-  line.piece(path)
+  const { request, last } = exchange
+  const { raw } = request
+  line.name(routes, exchange.route.id)
+  line.name(upstreams, exchange.upstream.name)
+  if (last === null) line.piece(noEndpoint)
+  else line.name(endpoints, last.endpoint.origin)
+  line.name(variants, exchange.variant)
+  line.name(methods, request.method)
   printPath(line, raw.url!)
   line.piece(upstreamPath)
   printPath(line, exchange.upstreamPath)
-  line.piece(status)
-  line.integer(exchange.reply.statusCode)
-  line.piece(attempts)
+  line.name(statuses, exchange.reply.statusCode)
   line.integer(exchange.attempts)
   line.piece(last !== null && last.reused ? reusedSocket : newSocket)
   line.integer(exchange.bytesIn)
   line.piece(bytesOut)
   line.integer(exchange.bytesOut)
-  line.piece(protocol)
-  line.name(raw.httpVersion)
-  line.piece(total)
+  line.name(protocols, raw.httpVersion)
   line.hundredths(exchange.endedAt - exchange.startedAt)
   line.piece(queue)
   line.hundredths(queueOf(exchange))
-  if (last === null) {
-    line.piece(noAttempt)
-    return
+  if (last === null) line.piece(noAttempt)
+  else printAttempt(line, last)
+}
+
+function printAttempt (line: LineBytes, attempt: Attempt): void {
+  const connectTime = connectOf(attempt)
+  const requestTime = requestOf(attempt)
+  if (connectTime === 0 && requestTime === 0) {
+    line.piece(sentAtOnce)
+  } else {
+    line.piece(connect)
+    line.hundredths(connectTime)
+    line.piece(requestBody)
+    line.hundredths(requestTime)
+    line.piece(ttfb)
   }
-  line.piece(connect)
-  line.hundredths(connectOf(last))
-  line.piece(requestBody)
-  line.hundredths(requestOf(last))
-  line.piece(ttfb)
-  line.hundredths(firstByteOf(last))
+  line.hundredths(firstByteOf(attempt))
   line.piece(responseBody)
-  line.hundredths(bodyOf(last))
+  line.hundredths(bodyOf(attempt))
   line.piece(end)
 }
 

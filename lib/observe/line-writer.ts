@@ -4,6 +4,7 @@ import type { Exchange } from '../../types/model.ts'
 import { accessFields } from './access-fields.ts'
 import { printAccessLine } from './access-line.ts'
 import { LineBytes } from './line-bytes.ts'
+import { Names } from './names.ts'
 
 type Bindings = Readonly<Record<string, unknown>>
 
@@ -34,7 +35,13 @@ const INFO = 30
  */
 const PATIENCE = 10
 
+/** Digits of a time of this millennium, from 2001 on. */
+const DIGITS = 13
+
 const message = Buffer.from(',"msg":"proxied"}\n', 'latin1')
+
+/** What stands before the value of a binding: the name of its field. */
+const fields = new Names(',', ':')
 
 /**
  * Prints access lines as the app's pino would, for less: the line's frame is taken from a line of pino's own, and the lines of one turn of the
@@ -45,9 +52,10 @@ const message = Buffer.from(',"msg":"proxied"}\n', 'latin1')
 export class LineWriter {
   readonly #stream: Stream
   readonly #log: FastifyBaseLogger & { readonly levelVal?: number }
-  /** What stands before the time, and between the time and the bindings. */
-  readonly #head: Buffer
-  readonly #base: Buffer
+  /** What stands before the bindings, with the time of the last line in it, which is that of many. */
+  readonly #frame: Buffer
+  readonly #timeAt: number
+  #time = 0
   readonly #lines: LineBytes = new LineBytes()
   /** What the app's own bindings were when the frame was taken, which `setBindings` changes, and where they are. */
   readonly #ownBindings: unknown
@@ -62,8 +70,8 @@ export class LineWriter {
     this.#isPatient = stream.sync === false
     this.#whereOwn = symbolOf(log, 'chindings')!
     this.#ownBindings = inside(log, 'chindings')
-    this.#head = Buffer.from(head, 'latin1')
-    this.#base = Buffer.from(base, 'latin1')
+    this.#frame = Buffer.from(head + '0'.repeat(DIGITS) + base, 'latin1')
+    this.#timeAt = head.length
   }
 
   /**
@@ -79,14 +87,14 @@ export class LineWriter {
   }
 
   static #like (log: FastifyBaseLogger, bindings: Bindings, sample: Exchange): LineWriter | null {
-    const fields = accessFields(sample)
+    const sampled = accessFields(sample)
     const stream = inside(log, 'stream') as Stream | undefined
-    if (stream === undefined || !Number.isInteger(stream.fd) || stream.minLength === undefined || printsMore(log, stream, { ...fields, ...bindings, trace_id: '', span_id: '' })) return null
-    const frame = /^(\{"level":30,"time":)\d{13}(.*?),"a b"/.exec(printedBy(log, { 'a b': '"' }, fields))
+    if (stream === undefined || !Number.isInteger(stream.fd) || stream.minLength === undefined || printsMore(log, stream, { ...sampled, ...bindings, trace_id: '', span_id: '' })) return null
+    const frame = /^(\{"level":30,"time":)\d{13}(.*?),"a b"/.exec(printedBy(log, { 'a b': '"' }, sampled))
     if (frame === null) return null
     const writer = new LineWriter(log, stream, frame[1]!, frame[2]!)
-    const printed = printedBy(log, bindings, fields)
-    const isWhole = writer.#print(Number(printed.slice(frame[1]!.length, frame[1]!.length + 13)), bindings, sample)
+    const printed = printedBy(log, bindings, sampled)
+    const isWhole = writer.#print(Number(printed.slice(frame[1]!.length, frame[1]!.length + DIGITS)), bindings, sample)
     return isWhole && writer.#lines.take() === printed ? writer : null
   }
 
@@ -129,19 +137,27 @@ export class LineWriter {
 
   /** @returns whether it is printed; if not, nothing is */
   #print (time: number, bindings: Bindings, exchange: Exchange): boolean {
+    if (time !== this.#time && !this.#setTime(time)) return false
     const lines = this.#lines
     lines.begin()
-    lines.piece(this.#head)
-    lines.time(time)
-    lines.piece(this.#base)
+    lines.piece(this.#frame)
     for (const name in bindings) {
-      lines.field(name)
+      lines.name(fields, name)
       lines.value(bindings[name])
     }
     printAccessLine(lines, exchange)
     lines.piece(message)
     if (!lines.isWhole) lines.drop()
     return lines.isWhole
+  }
+
+  /** @returns false for a clock that stands elsewhere in time */
+  #setTime (time: number): boolean {
+    const digits = String(time)
+    if (digits.length !== DIGITS) return false
+    this.#frame.write(digits, this.#timeAt, 'latin1')
+    this.#time = time
+    return true
   }
 }
 

@@ -256,6 +256,22 @@ test('a reply whose response was ended without it is sent, runs its onResponse h
   assert.deepEqual(ran, ['sent true', 'onResponse 203 true 1'])
 })
 
+test('headers that are put where a reply keeps them are the reply\'s', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  const seen: unknown[] = []
+  app.addHook('onResponse', async (_request, reply) => { seen.push(reply.getHeaders()['x-a'], reply.hasHeader('x-b')) })
+  app.get('/', (_request, reply) => {
+    const place = Object.getOwnPropertySymbols(reply).find(({ description }) => description === 'fastify.reply.headers')!
+    Object.assign(reply, { [place]: { 'x-a': '1', 'x-b': '2' } })
+    seen.push(reply.getHeader('X-A'))
+    reply.removeHeader('X-B').header('X-C', '3').send('ok')
+  })
+  const response = await app.inject('/')
+  assert.deepEqual([response.headers['x-a'], response.headers['x-b'], response.headers['x-c']], ['1', undefined, '3'])
+  assert.deepEqual(seen, ['1', '1', false])
+})
+
 test('a request keeps its route\'s hooks, bound, and a reply its headers and trailers, under symbols of these names', async (t) => {
   const app = Fastify()
   t.after(() => app.close())

@@ -111,8 +111,11 @@ function isHex (value: string, from: number, to: number): boolean {
   return true
 }
 
-/** Randomness by the page, in hex at once: small, since every id is a part of its page and keeps it. */
-const pool = Buffer.allocUnsafe(2048)
+/** Randomness by the pool, since asking for it costs more than what comes. */
+const pool = Buffer.allocUnsafeSlow(16 * 1024)
+let poolUsed = pool.length
+/** In hex by the page, at once; small, since every id is a part of its page and keeps it. */
+const PAGE = 1024
 let page = ''
 let used = 0
 
@@ -120,11 +123,20 @@ let used = 0
 export function randomHex (bytes: number): string {
   const end = used + 2 * bytes
   if (end > page.length) {
-    page = randomFillSync(pool).toString('hex')
-    used = 0
+    turnPage()
     return randomHex(bytes)
   }
   const hex = page.slice(used, end)
   used = end
   return hex === ZERO_SPAN || hex === ZERO_TRACE ? randomHex(bytes) : hex
+}
+
+function turnPage (): void {
+  if (poolUsed === pool.length) {
+    randomFillSync(pool)
+    poolUsed = 0
+  }
+  page = pool.toString('hex', poolUsed, poolUsed + PAGE)
+  poolUsed += PAGE
+  used = 0
 }

@@ -63,6 +63,10 @@ test('an unknown transfer coding alone is not a matter of syntax', () => {
   assert.equal(findFault(received(['Host', 'a', 'Transfer-Encoding', 'chunked, chunked']))?.isUnknownCoding, false)
 })
 
+test('a valid name or address makes the next one neither better nor worse', () => {
+  assert.deepEqual(['a', 'a b', 'a b', 'a', 'a', '', 'ab', 'a b', 'ab'].map(isAuthority), [true, false, false, true, true, true, true, false, true])
+})
+
 const good = ['a', 'a:', '[::]:80', '[::ffff:1.2.3.4]', 'a.example', 'a.example:8080', '10.0.0.1', '[2001:db8::1]', '[2001:db8::1]:8443', 'a_b-c', 'xn--bcher-kva.example', 'a%41', "a$&'()*+;=b"]
 const bad = ['a b', 'a\tb', 'a,b', 'user@a', 'a/b', 'a\\b', 'a?b', 'a#b', '"a"', '<a>', 'a^b', 'a`b', '{a}', 'a|b', 'a\x7f', 'ä', '\0', 'a!', 'a~b', ':80', 'a:b', 'a:80:80', 'a:65536', '::1', '[::1', '[::1]x', '[::1]:x', '[a]', '[1.2.3.4]', 'a[0]', 'a]']
 

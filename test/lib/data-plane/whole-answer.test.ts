@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import Fastify, { type FastifyReply } from 'fastify'
-import { placesIn, untouchedHeaders } from '../../../lib/data-plane/whole-answer.ts'
+import { isUntouched, placesIn } from '../../../lib/data-plane/whole-answer.ts'
 
 const touches: readonly (readonly [what: string, touch: (reply: FastifyReply) => unknown, isLeft: boolean])[] = [
   ['nothing', () => {}, true],
@@ -18,7 +18,7 @@ for (const [what, touch, isLeft] of touches) {
     let isAsItCame: boolean | undefined
     app.get('/', (_request, reply) => {
       touch(reply)
-      isAsItCame = untouchedHeaders(reply) !== null
+      isAsItCame = isUntouched(reply)
       reply.send('')
     })
     await app.inject('/')

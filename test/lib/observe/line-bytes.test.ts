@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { LineBytes } from '../../../lib/observe/line-bytes.ts'
+import { Names } from '../../../lib/observe/names.ts'
 
 function printed (print: (line: LineBytes) => void): string | null {
   const line = new LineBytes()
@@ -36,27 +37,19 @@ test('prints no more of a text than is wanted', () => {
   assert.equal(printed((line) => { line.text('/a?b', 2) }), '"/a"')
 })
 
-for (const name of ['GET', 'a "quoted" \\ name', 'caf\u00e9', '']) {
-  test(`prints the name ${JSON.stringify(name)}, now and again`, () => {
-    assert.equal(printed((line) => { line.name(name); line.name(name) }), JSON.stringify(name).repeat(2))
-  })
-}
+test('prints names with what stands around them, now and again', () => {
+  const names = new Names(',"path":', ';')
+  assert.equal(printed((line) => { line.name(names, 'GET'); line.name(names, '/'); line.name(names, 'GET') }), ',"path":"GET";,"path":"/";,"path":"GET";')
+})
 
-test('prints the name of a field with what stands around it', () => {
-  assert.equal(printed((line) => { line.field('path'); line.field('path'); line.name('path') }), ',"path":,"path":"path"')
+test('prints pieces of any length, one behind the other', () => {
+  const pieces = [0, 1, 7, 8, 9, 10, 63, 64, 1000].map((length) => Buffer.from('abcdefghij'.repeat(100).slice(0, length)))
+  assert.equal(printed((line) => { for (const piece of pieces) line.piece(piece) }), pieces.join(''))
 })
 
 test('a name beyond latin1 is left to others each time', () => {
-  for (const print of [(line: LineBytes) => { line.name('\u65e5') }, (line: LineBytes) => { line.name('\u65e5'); line.name('\u65e5') }]) assert.equal(printed(print), null)
-})
-
-test('more names than are kept are printed all the same', () => {
-  const line = new LineBytes()
-  for (let count = 0; count < 10_000; count++) {
-    line.begin()
-    line.name(`name ${count}`)
-    assert.equal(line.take(), `"name ${count}"`)
-  }
+  const names = new Names('', '')
+  for (const print of [(line: LineBytes) => { line.name(names, '\u65e5') }, (line: LineBytes) => { line.name(names, '\u65e5'); line.name(names, 'a') }]) assert.equal(printed(print), null)
 })
 
 for (const [value, json] of [['req-1', '"req-1"'], [7, null], [undefined, null], [{ a: 1 }, null]] as const) {
@@ -64,10 +57,6 @@ for (const [value, json] of [['req-1', '"req-1"'], [7, null], [undefined, null],
     assert.equal(printed((line) => { line.value(value) }), json)
   })
 }
-
-test('prints one time and the next', () => {
-  assert.equal(printed((line) => { line.time(1700000000000); line.time(1700000000000); line.time(1700000000001) }), '1700000000000' + '1700000000000' + '1700000000001')
-})
 
 test('what does not fit is dropped whole, and what stood before it stays', () => {
   const line = new LineBytes()

@@ -159,7 +159,7 @@ test('keeps nothing of the trace of a client when it is restarted', () => {
 })
 
 test('makes ids of the length asked for, never the same twice', () => {
-  const ids = Array.from({ length: 2000 }, () => randomHex(8))
+  const ids = Array.from({ length: 5000 }, () => randomHex(8))
   assert.ok(ids.every((id) => /^[0-9a-f]{16}$/.test(id)))
   assert.equal(new Set(ids).size, ids.length)
   assert.match(randomHex(16), /^[0-9a-f]{32}$/)
@@ -174,11 +174,11 @@ test('leaves the headers of a client alone where tracing is off', () => {
 
 test('makes no id of zeros, should chance ever throw them', (t) => {
   let fills = 0
-  t.mock.method(crypto, 'randomFillSync', (page: Buffer) => {
+  t.mock.method(crypto, 'randomFillSync', (pool: Buffer) => {
     fills++
-    page.fill(0)
-    page[page.length - 1] = 1
-    return page
+    pool.fill(0)
+    pool[pool.length - 1] = 1
+    return pool
   })
   syncBuiltinESMExports()
   t.after(() => {
@@ -186,8 +186,8 @@ test('makes no id of zeros, should chance ever throw them', (t) => {
     syncBuiltinESMExports()
   })
   let id = ''
-  // What is left of the last page is real.
-  for (let count = 0; count < 1000 && fills === 0; count++) id = randomHex(16)
+  // What is left of the last pool is real.
+  for (let count = 0; count < 3000 && fills === 0; count++) id = randomHex(16)
   assert.deepEqual([fills, id], [1, `${'0'.repeat(31)}1`])
   assert.deepEqual([randomHex(8), fills], [`${'0'.repeat(15)}1`, 2])
 })
