@@ -1,3 +1,5 @@
+import { replacement } from './replacement.ts'
+
 // The one right answer of each path; the origins give them, check.ts and wrk.ts hold every contender to them.
 
 export const small: Buffer = Buffer.from(JSON.stringify({
@@ -27,6 +29,4 @@ export function countOf (bytes: number): Buffer {
 /** What the delayed path waits. Node's timers know whole milliseconds; measured at the socket it comes to about 11.5. */
 export const delay = 11
 
-/** A text that is in `medium` 16 times, and what is to stand in its place. */
-export const replacement: readonly [find: string, replace: string] = ['ff0\n', 'instead\n']
 export const rewritten: Buffer = Buffer.from(medium.toString('latin1').replaceAll(...replacement), 'latin1')

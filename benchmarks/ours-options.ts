@@ -1,5 +1,5 @@
 import type { ProxyOptions, RouteOptions } from '../types/index.ts'
-import { replacement } from './answers.ts'
+import { replacement } from './replacement.ts'
 import { canaryUpstream, eight, second, secureName, secureUpstream, tls, upstream, type feature } from './contract.ts'
 import { routes } from './many.ts'
 

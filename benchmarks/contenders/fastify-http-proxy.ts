@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream'
 import type { fastify, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
-import { replacement } from '../answers.ts'
+import { replacement } from '../replacement.ts'
 import { canaryUpstream, eight, feature, port, secureName, secureUpstream, tls, upstream } from '../contract.ts'
 import { load } from '../modules.ts'
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { folderFor, installed, runProgram } from '../external.ts'
-import { replacement } from '../answers.ts'
+import { replacement } from '../replacement.ts'
 import { canaryUpstream, eight, feature, port, secureName, secureUpstream, tlsFiles, upstream } from '../contract.ts'
 
 const nginx = installed('nginx')
