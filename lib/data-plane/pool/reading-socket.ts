@@ -8,6 +8,8 @@ const LARGE_SIZE = 264 * 1024
 const COPIED = 16 * 1024
 /** So many of those in a row, and a connection does without memory of its own again: rare enough that getting it back costs nothing. */
 const SMALL_READS = 64
+/** Milliseconds for which a connection that carries nothing may keep the process from ending. */
+const LINGER = 100
 
 /**
  * What connections read into that are given no more than this at a time. It is copied before anybody sees it, so one is enough for all: 72 KiB of its
@@ -24,7 +26,9 @@ const shared = Buffer.allocUnsafeSlow(COPIED)
  * handed to him, and what nobody takes back belongs to those who hold it, the next read having new memory. So that to forget it
  * costs time, never bytes.
  *
- * undici reads a socket by 'readable', `read()` and `unshift()` alone (test/contract/undici-reading.test.ts).
+ * undici reads a socket by 'readable', `read()` and `unshift()` alone (test/contract/undici-reading.test.ts). It lets go of the event loop
+ * with every answer and takes hold of it again with the next request, at the price of two calls into Node; here those that still carry
+ * nothing a moment later let go of it, together.
  */
 export class ReadingSocket extends Socket {
   #memory: Buffer = shared
@@ -40,6 +44,13 @@ export class ReadingSocket extends Socket {
   #isStopped = false
   /** Whether it is read like any other: undici has let go of it. */
   #isStream = false
+  /** Whether it is to hold the event loop, and whether it does not. */
+  #isBusy = true
+  #isLoose = false
+  #isListed = false
+
+  /** Those that may have to let go of the event loop. */
+  static #idle: ReadingSocket[] = []
 
   constructor () {
     // An option of Node's that its types give to connect() alone.
@@ -70,6 +81,37 @@ export class ReadingSocket extends Socket {
   override unshift (rest: Buffer): void {
     if (this.#isStream) super.unshift(rest)
     else this.#unread = rest
+  }
+
+  override ref (): this {
+    this.#isBusy = true
+    if (!this.#isLoose) return this
+    this.#isLoose = false
+    return super.ref()
+  }
+
+  override unref (): this {
+    this.#isBusy = false
+    if (this.#isListed) return this
+    this.#isListed = true
+    // It fires: what it waits for holds the event loop.
+    if (ReadingSocket.#idle.push(this) === 1) setTimeout(() => { ReadingSocket.#letGo() }, LINGER).unref()
+    return this
+  }
+
+  static #letGo (): void {
+    const listed = ReadingSocket.#idle
+    ReadingSocket.#idle = []
+    for (const socket of listed) {
+      socket.#isListed = false
+      socket.#loosen()
+    }
+  }
+
+  #loosen (): void {
+    if (this.#isBusy || this.#isLoose || this.destroyed) return
+    this.#isLoose = true
+    super.unref()
   }
 
   /** For a tunnel: what comes from here on is 'data', and nobody else's. */

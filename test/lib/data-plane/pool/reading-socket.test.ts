@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer, type AddressInfo, Socket } from 'node:net'
 import test, { type TestContext } from 'node:test'
 import { ReadingSocket } from '../../../../lib/data-plane/pool/reading-socket.ts'
 
@@ -195,4 +195,39 @@ test('is a stream like any other for whoever takes it over, with what was left a
   while (Buffer.concat(got).length < sent.length + 4) await new Promise((resolve) => setImmediate(resolve))
 
   assert.ok(Buffer.concat(got).equals(Buffer.concat([Buffer.from('rest'), sent])))
+})
+
+/** How many sockets keep this process from ending. */
+const held = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+
+test('lets go of the event loop a moment after it is told to, with all that were, and takes hold of it at once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const pairs = [await pair(t), await pair(t), await pair(t)]
+  const [first, second, third] = pairs.map(({ socket }) => socket)
+  const before = held()
+  for (const { socket } of pairs) assert.equal(socket.unref(), socket)
+  assert.equal(held(), before)
+  assert.equal(second!.ref(), second)
+  third!.destroy()
+  await once(third!, 'close')
+  t.mock.timers.tick(100)
+  assert.equal(held(), before - 2)
+  first!.ref()
+  assert.equal(held(), before - 1)
+})
+
+test('a socket that is let go of again and again is looked at once in a while', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { socket } = await pair(t)
+  const before = held()
+  const unref = t.mock.method(Socket.prototype, 'unref')
+  for (let count = 0; count < 10; count++) socket.unref().ref()
+  socket.unref()
+  t.mock.timers.tick(100)
+  assert.deepEqual([unref.mock.callCount(), held()], [1, before - 1])
+  socket.unref()
+  t.mock.timers.tick(100)
+  assert.equal(unref.mock.callCount(), 1)
+  socket.ref()
+  assert.equal(held(), before)
 })
