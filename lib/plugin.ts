@@ -6,7 +6,7 @@ import { watchArrivals } from './data-plane/arrival.ts'
 import { explain } from './data-plane/explain.ts'
 import { ClientSessions } from './data-plane/client-sessions.ts'
 import { problemDetails } from './data-plane/problem-details.ts'
-import { type Forward, setUpReplyFrom } from './data-plane/reply-from.ts'
+import { setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
 import { isSilent } from './data-plane/request-log.ts'
 import { RouteLookup } from './data-plane/route-lookup.ts'
@@ -20,12 +20,13 @@ import { unwatchPauses, watchPauses } from './observe/pauses.ts'
 import { Slowest } from './observe/slowest.ts'
 import { Tracing } from './observe/tracing.ts'
 import { Gateway, type DeclaredRoute } from './gateway.ts'
+import type { Respond } from './model/exchange.ts'
 import { version } from './version.ts'
 
 /** What every registration of one app shares: made by the first, found by those after it. */
 interface Shared {
   readonly gateway: Gateway
-  readonly forward: Forward
+  readonly respond: Respond
 }
 
 const sharedOf = new WeakMap<ProxyControl, Shared>()
@@ -41,8 +42,8 @@ async function plugin (app: FastifyInstance, options: ProxyOptions): Promise<voi
 /** The outer part, once per app: what it decorates is seen by every scope below. */
 function setUp (app: FastifyInstance): Shared {
   const gateway = new Gateway({ now: () => performance.now(), random: Math.random })
-  const forward = setUpReplyFrom(app, gateway.forwarder)
-  const shared = { gateway, forward }
+  const respond = setUpReplyFrom(app)
+  const shared = { gateway, respond }
   const recorder = new Recorder(undiciVersion)
   const metrics = new Metrics(recorder, app.log)
   if (!isSilent(app.log)) watch(app, gateway)
@@ -69,7 +70,7 @@ function setUp (app: FastifyInstance): Shared {
   app.decorate('proxy', control)
   app.decorateRequest('proxy', null)
   app.decorateReply('proxy', function (this: FastifyReply, upstream: string, options?: ReplyProxyOptions): FastifyReply {
-    return replyProxy(gateway, forward, this, upstream, options)
+    return replyProxy(gateway, respond, this, upstream, options)
   })
 
   app.addHook('onReady', async () => {
@@ -105,7 +106,7 @@ function watch (app: FastifyInstance, gateway: Gateway): void {
 }
 
 /** The inner part, a scope of its own: the prefix, the parsers and the error format end with it; the app's hooks reach in. */
-function mount (scope: FastifyInstance, { gateway, forward }: Shared, routes: readonly DeclaredRoute[]): void {
+function mount (scope: FastifyInstance, { gateway, respond }: Shared, routes: readonly DeclaredRoute[]): void {
   passBodiesThrough(scope)
   // How Fastify calls the error handler that it brings; one of the app's own decides instead of ours (test/contract/fastify.test.ts).
   if (scope.errorHandler.name === 'defaultErrorHandler') scope.setErrorHandler(problemDetails)
@@ -114,7 +115,7 @@ function mount (scope: FastifyInstance, { gateway, forward }: Shared, routes: re
   function declare (index: number, url: string, isShort: boolean): boolean {
     const { declaration, where } = routes[index]!
     try {
-      declareFastifyRoute(scope, gateway, forward, { ...declaration, id: ids[index]!, url, isShort })
+      declareFastifyRoute(scope, gateway, respond, { ...declaration, id: ids[index]!, url, isShort })
       return true
     } catch (error) {
       // Fastify's own words for what is wrong with a url, a method or a hook; it prints lists over several lines, and a problem has one.

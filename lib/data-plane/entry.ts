@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
-import { type Override, ProxyExchange } from '../model/exchange.ts'
+import { type Override, ProxyExchange, type Respond } from '../model/exchange.ts'
 import { bindTrace } from '../model/lazy-logger.ts'
 import { restoreUrl } from './arrival.ts'
 import { chooseVariant } from './canary.ts'
@@ -14,7 +14,6 @@ import { parseTarget, isCleanPath } from './path-policy.ts'
 import { isGrpc, openGrpc } from './grpc.ts'
 import { endsWithHead, isHttp2 } from './http2-reply.ts'
 import { furnish, isInjected } from './injected.ts'
-import type { Forward } from './reply-from.ts'
 import { RequestBody } from './request-body.ts'
 import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
 import { mayComeAtOnce, readWhole } from './whole-upload.ts'
@@ -105,7 +104,7 @@ function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
 }
 
 /** The route's handler, after auth: chooses the side, settles the path, and forwards. */
-export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: Forward, upgrade: 'websocket' | null = null): void {
+export function forwardExchange (gate: Gate, exchange: ProxyExchange, respond: Respond, upgrade: 'websocket' | null = null): void {
   const { request, route } = exchange
   try {
     if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
@@ -120,11 +119,11 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, forward: F
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))
     return
   }
-  if (mayComeAtOnce(request.raw)) process.nextTick(forwardBody, gate.forwarder, exchange, forward)
-  else forwardBody(gate.forwarder, exchange, forward)
+  if (mayComeAtOnce(request.raw)) process.nextTick(forwardBody, gate.forwarder, exchange, respond)
+  else forwardBody(gate.forwarder, exchange, respond)
 }
 
-function forwardBody (forwarder: Forwarder, exchange: ProxyExchange, forward: Forward): void {
+function forwardBody (forwarder: Forwarder, exchange: ProxyExchange, respond: Respond): void {
   // By code that called reply.proxy a second time, within the tick.
   if (exchange.isSuperseded) return
   try {
@@ -134,7 +133,7 @@ function forwardBody (forwarder: Forwarder, exchange: ProxyExchange, forward: Fo
     forwarder.fail(exchange, toProxyError(error, 'select'))
     return
   }
-  forward(exchange.reply)
+  forwarder.request(exchange, respond)
 }
 
 /** What only OPTIONS and TRACE have. */

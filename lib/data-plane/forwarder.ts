@@ -13,7 +13,6 @@ import { fitReply, isHttp2 } from './http2-reply.ts'
 import { type TurnTaker, Turns } from './limit/turns.ts'
 import { writeAtOnce } from './one-write.ts'
 import { hasStopped } from './reader.ts'
-import type { RequestTaker } from './reply-from.ts'
 import { aim, applyOverride } from './request-head.ts'
 import { settleHead } from './response-head.ts'
 import { settleRetry } from './retry/plan.ts'
@@ -41,13 +40,12 @@ export interface AttemptTracing {
 const CONNECT_GRACE = 1000
 
 /**
- * Carries one exchange to its upstream, trying endpoints until one answers or the retry policy stops. reply-from calls `request`
- * as if we were an undici dispatcher.
+ * Carries one exchange to its upstream, trying endpoints until one answers or the retry policy stops.
  *
  *   client ─1▶ exchange ─2▶ request head ─3▶ endpoint ─4▶ upstream
  *   client ◀8─ reply    ◀7─ response head ◀6─ retry?  ◀5─ upstream
  */
-export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner, RetryOwner, TurnTaker {
+export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTaker {
   readonly deadlines: Deadlines
   readonly #turns: Turns
   readonly #retrying: Retrying
@@ -70,7 +68,7 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner, Retr
     return this.#isClosing
   }
 
-  /** 1: reply-from hands the exchange over. */
+  /** 1: the exchange is taken, with the way in which it wants to be answered. */
   request (exchange: ProxyExchange, respond: Respond): void {
     exchange.respond = respond
     try {
@@ -185,7 +183,7 @@ export class Forwarder implements RequestTaker, AttemptOwner, RewriteOwner, Retr
         writeAtOnce(reply.raw, payload)
       }
       // Fastify takes no status above 599; reply-from.ts puts the upstream's own back (RFC 9110 15).
-      exchange.respond!(null, { statusCode: Math.min(head.statusCode, 599), headers: head.headers, body: payload })
+      exchange.respond!(exchange, { statusCode: Math.min(head.statusCode, 599), headers: head.headers, body: payload })
     } catch (error) {
       this.#withdraw(attempt, head, error)
       if (payload instanceof Readable) payload.destroy()

@@ -1,31 +1,26 @@
 import replyFrom from '@fastify/reply-from'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { FastifyReplyFromHooks, FastifyReplyFromOptions } from '@fastify/reply-from'
-import type { ProxyExchange, Respond } from '../model/exchange.ts'
+import type { ProxyExchange, Respond, UpstreamResponse } from '../model/exchange.ts'
 
 /*
- * The only file that knows @fastify/reply-from. What it gives us is the way into Fastify's reply, and out of it but for
- * what whole-answer.ts does; where a request goes, how its heads look, whether it is tried again and how errors read is ours. test/contract/reply-from.test.ts holds every
- * fact that is leaned on here.
+ * The only file that knows @fastify/reply-from. What it gives us is the way into Fastify's reply: how an answer's head gets there, and a stream behind
+ * it. It is asked for that when the answer is there, and answered at once: where a request goes, how its head looks, whether it is tried again
+ * and how errors read is ours, and what whole-answer.ts sends needs nobody. test/contract/reply-from.test.ts holds every fact that is leaned on here.
  */
 
-/** What carries an exchange: a symbol survives reply-from's copies of the headers, and undici never sees it. */
-const kExchange = Symbol('sluice.exchange')
+/** What carries an answer: a symbol survives reply-from's copies of the headers. */
+const kView = Symbol('sluice.view')
 
-interface Carrier { readonly [kExchange]: ProxyExchange }
+interface Carrier { readonly [kView]: View }
 
-/** What reply-from calls in place of an undici dispatcher. */
-export interface RequestTaker {
-  request (exchange: ProxyExchange, respond: Respond): void
-}
-
-/** Sends a reply by way of reply-from. */
-export type Forward = (reply: FastifyReply) => void
+/** How reply-from is told of an answer. */
+type Told = (error: null, response: UpstreamResponse) => void
 
 /** Nobody is asked for here: a constant, so that reply-from's URL cache holds one entry. */
 const ORIGIN = 'http://proxy.invalid'
 
-/** The exchange has the head; see View. */
+/** The request's head is long gone; see View. */
 const noHeaders = Object.freeze({})
 
 /**
@@ -34,14 +29,16 @@ const noHeaders = Object.freeze({})
  */
 class View {
   readonly reply: FastifyReply
+  readonly response: UpstreamResponse
   readonly headers: object = noHeaders
   readonly url = '/'
   readonly method: string
   readonly httpVersionMajor: number
 
-  constructor (reply: FastifyReply) {
+  constructor (reply: FastifyReply, response: UpstreamResponse) {
     const { raw } = reply.request
     this.reply = reply
+    this.response = response
     this.method = raw.method!
     this.httpVersionMajor = raw.httpVersionMajor
   }
@@ -90,7 +87,7 @@ const hooks = Object.freeze({
   queryString: () => '',
   // The exchange has the body. What a parser of the app has made of it would be encoded once more here, or make it throw.
   body: null,
-  rewriteRequestHeaders: (view: View) => ({ [kExchange]: view.reply.request.proxy as ProxyExchange }),
+  rewriteRequestHeaders: (view: View) => ({ [kView]: view }),
   // Its own policy sends a 503 up to ten times more; ours has decided before it is asked.
   retryDelay: () => null,
   onResponse: (_request: View, { reply }: View, response: { stream: unknown }) => {
@@ -101,16 +98,16 @@ const hooks = Object.freeze({
 }) as unknown as FastifyReplyFromHooks
 
 /**
- * Sets reply-from up in `scope` and gives its way of sending. The app's own `reply.from`, if it has one, stays the app's: ours is
+ * Sets reply-from up in `scope` and gives its way of answering. The app's own `reply.from`, if it has one, stays the app's: ours is
  * caught before it becomes a decorator.
  */
-export function setUpReplyFrom (scope: FastifyInstance, taker: RequestTaker): Forward {
+export function setUpReplyFrom (scope: FastifyInstance): Respond {
   const options: FastifyReplyFromOptions = {
     base: ORIGIN,
     // reply-from would type a dispatcher here, and uses its `request` alone.
     undici: {
-      request (options: { headers: Carrier }, respond: Respond): void {
-        taker.request(options.headers[kExchange], respond)
+      request ({ headers }: { headers: Carrier }, tell: Told): void {
+        tell(null, headers[kView].response)
       }
     } as unknown as NonNullable<FastifyReplyFromOptions['undici']>,
     disableRequestLogging: true
@@ -122,7 +119,7 @@ export function setUpReplyFrom (scope: FastifyInstance, taker: RequestTaker): Fo
     hasPlugin: { value: () => false }
   }) as FastifyInstance
   replyFrom(standIn, options, (error) => { if (error !== undefined) throw error })
-  return function forward (reply) {
-    from!.call(new View(reply) as unknown as FastifyReply, '/', hooks)
+  return function respond ({ reply }, response) {
+    from!.call(new View(reply, response) as unknown as FastifyReply, '/', hooks)
   }
 }

@@ -59,7 +59,8 @@ export interface Override {
   readonly taken: Buffer | null
 }
 
-export type Respond = (error: Error | null, response: UpstreamResponse | null) => void
+/** Answers by way of Fastify's reply. */
+export type Respond = (exchange: ProxyExchange, response: UpstreamResponse) => void
 
 /** All fields are set here, so that every exchange has one shape. */
 export class ProxyExchange implements Exchange {
@@ -107,7 +108,7 @@ export class ProxyExchange implements Exchange {
   queueTime = 0
   last: Attempt | null = null
   error: ProxyErrorLike | null = null
-  /** How reply-from wants the answer; null until it asked, and again once it has it. */
+  /** Null until the exchange is forwarded, and again once it ends with an error of ours. */
   respond: Respond | null = null
   /** Whether hooks of the app's see what is sent, and may keep it. */
   hasSendHooks = true
