@@ -14,6 +14,8 @@ const kView = Symbol('sluice.view')
 
 interface Carrier { readonly [kView]: View }
 
+export type { Respond }
+
 /** How reply-from is told of an answer. */
 type Told = (error: null, response: UpstreamResponse) => void
 
