@@ -1,9 +1,9 @@
-import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyAttempt } from './attempt.ts'
 import type { Forwarder } from './forwarder.ts'
 import { hasEnded, isHttp2, streamOf } from './http2-reply.ts'
+import { wasInjected } from './injected.ts'
 
 /**
  * Tells the forwarder when the client's side of an exchange is over. 'close' comes once, after the last byte as after a client's
@@ -18,7 +18,8 @@ export function watchClient (forwarder: Forwarder, exchange: ProxyExchange): voi
     if (isOver) return
     isOver = true
     if (queue !== null) queue.delete(onClose)
-    const isWhole = isShared ? hasEnded(raw) : raw.writableFinished || wasInjected(raw)
+    // An injected response closes before it is out.
+    const isWhole = isShared ? hasEnded(raw) : raw.writableFinished || (raw.writableEnded && wasInjected(exchange.request.raw))
     const attempt = exchange.last as ProxyAttempt | null
     // A connection that goes, or that others share, calls in a scope of its own, or in that of another exchange.
     if (attempt === null || (isWhole && queue === null && !isShared)) forwarder.finish(exchange, isWhole)
@@ -33,11 +34,6 @@ export function watchClient (forwarder: Forwarder, exchange: ProxyExchange): voi
   if (raw.socket !== null) return
   queue = queueOf(exchange.request.raw.socket)
   queue.add(onClose)
-}
-
-/** Ended, and closed before it is out though its connection stands: `app.inject()` does so, whose connection is none. */
-function wasInjected ({ writableEnded, socket }: ServerResponse): boolean {
-  return writableEnded && socket !== null && !socket.destroyed
 }
 
 const queues = new WeakMap<Socket, Set<() => void>>()

@@ -10,7 +10,15 @@ export function isInjected (raw: IncomingMessage): boolean {
   return raw.rawTrailers === undefined
 }
 
+const injected = new WeakSet<IncomingMessage>()
+
+/** The same of one that is furnished. */
+export function wasInjected (raw: IncomingMessage): boolean {
+  return injected.has(raw)
+}
+
 export function furnish (raw: IncomingMessage): void {
+  injected.add(raw)
   raw.rawTrailers = []
   // Nothing comes behind it on a connection that is none.
   raw.complete = true

@@ -32,15 +32,18 @@ const noHeaders = Object.freeze({})
 class View {
   readonly reply: FastifyReply
   readonly response: UpstreamResponse
+  /** As the upstream said it. */
+  readonly status: number
   readonly headers: object = noHeaders
   readonly url = '/'
   readonly method: string
   readonly httpVersionMajor: number
 
-  constructor (reply: FastifyReply, response: UpstreamResponse) {
+  constructor ({ reply, last }: ProxyExchange, response: UpstreamResponse) {
     const { raw } = reply.request
     this.reply = reply
     this.response = response
+    this.status = last!.statusCode
     this.method = raw.method!
     this.httpVersionMajor = raw.httpVersionMajor
   }
@@ -92,9 +95,9 @@ const hooks = Object.freeze({
   rewriteRequestHeaders: (view: View) => ({ [kView]: view }),
   // Its own policy sends a 503 up to ten times more; ours has decided before it is asked.
   retryDelay: () => null,
-  onResponse: (_request: View, { reply }: View, response: { stream: unknown }) => {
+  onResponse: (_request: View, { reply, status }: View, response: { stream: unknown }) => {
     // Fastify's code() ends at 599.
-    if (reply.raw.statusCode === 599) reply.raw.statusCode = Math.max((reply.request.proxy as ProxyExchange).last!.statusCode, 599)
+    if (reply.raw.statusCode === 599) reply.raw.statusCode = Math.max(status, 599)
     reply.send(response.stream)
   }
 }) as unknown as FastifyReplyFromHooks
@@ -121,7 +124,7 @@ export function setUpReplyFrom (scope: FastifyInstance): Respond {
     hasPlugin: { value: () => false }
   }) as FastifyInstance
   replyFrom(standIn, options, (error) => { if (error !== undefined) throw error })
-  return function respond ({ reply }, response) {
-    from!.call(new View(reply, response) as unknown as FastifyReply, '/', hooks)
+  return function respond (exchange, response) {
+    from!.call(new View(exchange, response) as unknown as FastifyReply, '/', hooks)
   }
 }

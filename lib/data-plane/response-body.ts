@@ -135,7 +135,7 @@ export class ResponseBody extends Readable {
   }
 
   #write (response: ServerResponse, chunk: Buffer): boolean {
-    // What is said, not what it looks like: app.inject() takes everything at once, and never drains.
+    // What is said, not what it looks like: app.inject() takes everything at once where nobody reads it as a stream, and then never drains.
     if (response.write(chunk)) return true
     // One listener, however many chunks come on top of a full buffer.
     if (!this.#waits) response.once('drain', this.#onDrain)

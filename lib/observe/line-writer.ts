@@ -55,7 +55,7 @@ export class LineWriter {
   /** What stands before the bindings, with the time of the last line in it, which is that of many. */
   readonly #frame: Buffer
   readonly #timeAt: number
-  #time = 0
+  #time = -1
   readonly #lines: LineBytes = new LineBytes()
   /** What the app's own bindings were when the frame was taken, which `setBindings` changes, and where they are. */
   readonly #ownBindings: unknown

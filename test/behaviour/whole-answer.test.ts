@@ -85,6 +85,20 @@ for (const [what, onProxyResponse] of edits) {
   })
 }
 
+test('an object of headers that code gives to one answer after the other stays as it is', async (t) => {
+  const upstream = await rawOrigin(t, speak((_n, head) => head.startsWith('GET /whole')
+    ? 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok'
+    : `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 262144\r\n\r\n${'a'.repeat(262_144)}`))
+  const shared = Object.freeze({ 'content-type': 'text/plain', 'x-a': '1' })
+  const app = await start(t, {
+    routes: [{ url: '/*', upstream: upstream.url, retry: false, onProxyResponse: (head) => { head.headers = shared }, onResponse: async (_request, reply) => { reply.header('x-late', '1').removeHeader('x-a') } }]
+  })
+  for (const [path, length] of [['/whole', 2], ['/large', 262_144], ['/whole', 2]] as const) {
+    const { status, headers, body } = await app.get(path)
+    assert.deepEqual([status, headers['x-a'], headers['x-late'], body.length], [200, '1', undefined, length])
+  }
+})
+
 const own: readonly (readonly [what: string, before: (app: FastifyInstance) => void, route: Partial<RouteOptions>, check: string])[] = [
   ['a header that a hook has set', () => {}, { onRequest: async (_request, reply) => { reply.header('x-own', 'a') } }, 'x-own: a\r\n'],
   ['a header that a hook of the app has set', (app) => { app.addHook('onRequest', async (_request, reply) => { reply.header('x-own', 'a') }) }, {}, 'x-own: a\r\n'],

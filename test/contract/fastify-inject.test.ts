@@ -18,7 +18,7 @@ test('an injected request has no trailers, not even none, is never complete, and
   assert.deepEqual(seen, [undefined, undefined, undefined, undefined, undefined, 'undefined', 'undefined', '127.0.0.1'])
 })
 
-test('an injected response takes all that is written at once, whatever it looks like, and closes before that is out', async (t) => {
+test('an injected response that nobody reads as a stream takes all that is written at once, whatever it looks like, and closes before that is out', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const seen: unknown[] = []

@@ -58,6 +58,31 @@ test('calls the request function of what it is given for undici, and a symbol am
   assert.equal(asked[0]!.headers[kCarried], carried)
 })
 
+test('asks, hears the answer and hands it back within the call, out of which comes what that throws', async (t) => {
+  const seen: string[] = []
+  let upstream: Respond | null = null
+  const { url } = await startFrom(t, (_asked, respond) => {
+    seen.push('asked')
+    upstream = respond
+    try {
+      respond(null, ok)
+    } catch (error) {
+      seen.push((error as Error).message)
+      throw error
+    }
+    seen.push('never')
+  }, {
+    onResponse: () => {
+      seen.push('answered')
+      throw new Error('thrown by onResponse')
+    }
+  })
+
+  assert.equal((await request(url)).status, 500)
+  assert.notEqual(upstream, null)
+  assert.deepEqual(seen, ['asked', 'answered', 'thrown by onResponse'])
+})
+
 test('with a constant source and no query it asks for a constant target, whatever the request\'s own', async (t) => {
   const { url, asked } = await startFrom(t, (_asked, respond) => { respond(null, ok) })
 

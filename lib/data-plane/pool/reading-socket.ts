@@ -8,8 +8,10 @@ const LARGE_SIZE = 264 * 1024
 const COPIED = 16 * 1024
 /** So many of those in a row, and a connection does without memory of its own again: rare enough that getting it back costs nothing. */
 const SMALL_READS = 64
-/** Milliseconds for which a connection that carries nothing may keep the process from ending. */
+/** Milliseconds for which a connection that carries nothing keeps the process from ending at most. */
 const LINGER = 100
+/** As it is now: tests of apps put one in its place that may never fire. */
+const { setTimeout: later } = globalThis
 
 /**
  * What connections read into that are given no more than this at a time. It is copied before anybody sees it, so one is enough for all: 72 KiB of its
@@ -95,7 +97,7 @@ export class ReadingSocket extends Socket {
     if (this.#isListed) return this
     this.#isListed = true
     // It fires: what it waits for holds the event loop.
-    if (ReadingSocket.#idle.push(this) === 1) setTimeout(() => { ReadingSocket.#letGo() }, LINGER).unref()
+    if (ReadingSocket.#idle.push(this) === 1) later(() => { ReadingSocket.#letGo() }, LINGER).unref()
     return this
   }
 

@@ -3,10 +3,11 @@ import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import test from 'node:test'
 import Fastify from 'fastify'
-import { furnish, isInjected } from '../../../lib/data-plane/injected.ts'
+import { furnish, isInjected, wasInjected } from '../../../lib/data-plane/injected.ts'
 
 test('a request that came over a connection is not injected', () => {
-  assert.equal(isInjected(new IncomingMessage(new Socket())), false)
+  const raw = new IncomingMessage(new Socket())
+  assert.deepEqual([isInjected(raw), wasInjected(raw)], [false, false])
 })
 
 test('an injected request is, and has what others have once it is furnished', async (t) => {
@@ -14,13 +15,13 @@ test('an injected request is, and has what others have once it is furnished', as
   t.after(() => app.close())
   let seen: unknown[] = []
   app.get('/', ({ raw }, reply) => {
-    seen = [isInjected(raw)]
+    seen = [isInjected(raw), wasInjected(raw)]
     furnish(raw)
     raw.socket.end()
     raw.socket.destroy()
-    seen.push(isInjected(raw), raw.rawTrailers, raw.complete, raw.socket.errored, raw.socket.destroyed, raw.socket.bytesRead)
+    seen.push(isInjected(raw), wasInjected(raw), raw.rawTrailers, raw.complete, raw.socket.errored, raw.socket.destroyed, raw.socket.bytesRead)
     reply.send('')
   })
   await app.inject('/')
-  assert.deepEqual(seen, [true, false, [], true, null, false, 0])
+  assert.deepEqual(seen, [true, false, false, true, [], true, null, false, 0])
 })

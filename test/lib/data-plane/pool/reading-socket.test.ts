@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, Socket } from 'node:net'
 import test, { type TestContext } from 'node:test'
 import { ReadingSocket } from '../../../../lib/data-plane/pool/reading-socket.ts'
+import { eventually } from '../../../helpers/until.ts'
 
 interface Pair { readonly socket: ReadingSocket, readonly other: Socket }
 
@@ -197,37 +198,42 @@ test('is a stream like any other for whoever takes it over, with what was left a
   assert.ok(Buffer.concat(got).equals(Buffer.concat([Buffer.from('rest'), sent])))
 })
 
-/** How many sockets keep this process from ending. */
-const held = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+/** Which sockets Node was told to let go of, or to take hold of again. */
+function told (t: TestContext, what: 'ref' | 'unref'): () => unknown[] {
+  const { mock } = t.mock.method(Socket.prototype, what)
+  return () => mock.calls.map((call) => call.this)
+}
 
 test('lets go of the event loop a moment after it is told to, with all that were, and takes hold of it at once', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] })
-  const pairs = [await pair(t), await pair(t), await pair(t)]
-  const [first, second, third] = pairs.map(({ socket }) => socket)
-  const before = held()
-  for (const { socket } of pairs) assert.equal(socket.unref(), socket)
-  assert.equal(held(), before)
-  assert.equal(second!.ref(), second)
-  third!.destroy()
-  await once(third!, 'close')
-  t.mock.timers.tick(100)
-  assert.equal(held(), before - 2)
-  first!.ref()
-  assert.equal(held(), before - 1)
+  const [first, second, third] = [(await pair(t)).socket, (await pair(t)).socket, (await pair(t)).socket]
+  const loose = told(t, 'unref')
+  const held = told(t, 'ref')
+  for (const socket of [first, second, third]) assert.equal(socket.unref(), socket)
+  assert.deepEqual(loose(), [])
+  assert.equal(second.ref(), second)
+  third.destroy()
+  await eventually('somebody is told', () => loose().length > 0)
+  assert.deepEqual([loose().length, loose()[0] === first, held().length], [1, true, 0])
+  first.ref()
+  assert.deepEqual([held().length, held()[0] === first], [1, true])
 })
 
 test('a socket that is let go of again and again is looked at once in a while', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] })
   const { socket } = await pair(t)
-  const before = held()
-  const unref = t.mock.method(Socket.prototype, 'unref')
+  const loose = told(t, 'unref')
+  const held = told(t, 'ref')
   for (let count = 0; count < 10; count++) socket.unref().ref()
   socket.unref()
-  t.mock.timers.tick(100)
-  assert.deepEqual([unref.mock.callCount(), held()], [1, before - 1])
+  await eventually('Node is told', () => loose().length > 0)
+  assert.deepEqual([loose().length, held().length], [1, 0])
+})
+
+test('timers that an app\'s tests have put in the place of real ones keep no connection', async (t) => {
+  const { socket } = await pair(t)
+  const loose = told(t, 'unref')
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   socket.unref()
-  t.mock.timers.tick(100)
-  assert.equal(unref.mock.callCount(), 1)
-  socket.ref()
-  assert.equal(held(), before)
+  t.mock.timers.reset()
+  await eventually('Node is told', () => loose().length > 0)
+  assert.ok(loose()[0] === socket)
 })
