@@ -16,6 +16,7 @@ import { type ConnectionPool, createPool, poolKey, type PoolConfig } from './dat
 import type { Declaration } from './data-plane/routes.ts'
 import { AnyPath } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
+import type { Respond } from './model/exchange.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
 import { ConfigError, proxyError } from './errors.ts'
 
@@ -72,9 +73,9 @@ export class Gateway {
   readonly #building: Building
   #adHoc = 0
 
-  constructor (tools: Tools) {
+  constructor (tools: Tools, respond: Respond) {
     this.tools = tools
-    this.forwarder = new Forwarder(tools)
+    this.forwarder = new Forwarder(tools, respond)
     this.controlPlane = new ControlPlane(realTiming(tools))
     this.#building = {
       tools,

@@ -6,7 +6,7 @@ import { watchArrivals } from './data-plane/arrival.ts'
 import { explain } from './data-plane/explain.ts'
 import { ClientSessions } from './data-plane/client-sessions.ts'
 import { problemDetails } from './data-plane/problem-details.ts'
-import { type Respond, setUpReplyFrom } from './data-plane/reply-from.ts'
+import { setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
 import { isSilent } from './data-plane/request-log.ts'
 import { RouteLookup } from './data-plane/route-lookup.ts'
@@ -23,26 +23,19 @@ import { Gateway, type DeclaredRoute } from './gateway.ts'
 import { version } from './version.ts'
 
 /** What every registration of one app shares: made by the first, found by those after it. */
-interface Shared {
-  readonly gateway: Gateway
-  readonly respond: Respond
-}
-
-const sharedOf = new WeakMap<ProxyControl, Shared>()
+const gatewayOf = new WeakMap<ProxyControl, Gateway>()
 
 async function plugin (app: FastifyInstance, options: ProxyOptions): Promise<void> {
-  const shared = app.hasDecorator('proxy') ? sharedOf.get(app.proxy)! : setUp(app)
-  const { prefix, routes } = shared.gateway.declare(options)
+  const gateway = app.hasDecorator('proxy') ? gatewayOf.get(app.proxy)! : setUp(app)
+  const { prefix, routes } = gateway.declare(options)
   await app.register(async function routesOf (scope) {
-    mount(scope, shared, routes)
+    mount(scope, gateway, routes)
   }, prefix === '' ? {} : { prefix })
 }
 
 /** The outer part, once per app: what it decorates is seen by every scope below. */
-function setUp (app: FastifyInstance): Shared {
-  const gateway = new Gateway({ now: () => performance.now(), random: Math.random })
-  const respond = setUpReplyFrom(app)
-  const shared = { gateway, respond }
+function setUp (app: FastifyInstance): Gateway {
+  const gateway = new Gateway({ now: () => performance.now(), random: Math.random }, setUpReplyFrom(app))
   const recorder = new Recorder(undiciVersion)
   const metrics = new Metrics(recorder, app.log)
   if (!isSilent(app.log)) watch(app, gateway)
@@ -54,7 +47,7 @@ function setUp (app: FastifyInstance): Shared {
   const control: ProxyControl = {
     route (options: RouteOptions): void {
       const route = gateway.declareOne(options)
-      if (route !== null) app.register(async function routeOf (scope) { mount(scope, shared, [route]) })
+      if (route !== null) app.register(async function routeOf (scope) { mount(scope, gateway, [route]) })
     },
     get snapshot () { return gateway.snapshot },
     metrics,
@@ -65,11 +58,11 @@ function setUp (app: FastifyInstance): Shared {
     upstream: (name) => gateway.upstream(name),
     tunnels: () => [...gateway.forwarder.tunnels]
   }
-  sharedOf.set(control, shared)
+  gatewayOf.set(control, gateway)
   app.decorate('proxy', control)
   app.decorateRequest('proxy', null)
   app.decorateReply('proxy', function (this: FastifyReply, upstream: string, options?: ReplyProxyOptions): FastifyReply {
-    return replyProxy(gateway, respond, this, upstream, options)
+    return replyProxy(gateway, this, upstream, options)
   })
 
   app.addHook('onReady', async () => {
@@ -91,7 +84,7 @@ function setUp (app: FastifyInstance): Shared {
     sessions.drain()
   })
   app.addHook('onClose', async () => { unwatchPauses(settle); await gateway.close(); metrics.close() })
-  return shared
+  return gateway
 }
 
 function watch (app: FastifyInstance, gateway: Gateway): void {
@@ -105,7 +98,7 @@ function watch (app: FastifyInstance, gateway: Gateway): void {
 }
 
 /** The inner part, a scope of its own: the prefix, the parsers and the error format end with it; the app's hooks reach in. */
-function mount (scope: FastifyInstance, { gateway, respond }: Shared, routes: readonly DeclaredRoute[]): void {
+function mount (scope: FastifyInstance, gateway: Gateway, routes: readonly DeclaredRoute[]): void {
   passBodiesThrough(scope)
   // How Fastify calls the error handler that it brings; one of the app's own decides instead of ours (test/contract/fastify.test.ts).
   if (scope.errorHandler.name === 'defaultErrorHandler') scope.setErrorHandler(problemDetails)
@@ -114,7 +107,7 @@ function mount (scope: FastifyInstance, { gateway, respond }: Shared, routes: re
   function declare (index: number, url: string, isShort: boolean): boolean {
     const { declaration, where } = routes[index]!
     try {
-      declareFastifyRoute(scope, gateway, respond, { ...declaration, id: ids[index]!, url, isShort })
+      declareFastifyRoute(scope, gateway, { ...declaration, id: ids[index]!, url, isShort })
       return true
     } catch (error) {
       // Fastify's own words for what is wrong with a url, a method or a hook; it prints lists over several lines, and a problem has one.

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
-import { type Override, ProxyExchange, type Respond } from '../model/exchange.ts'
+import { type Override, ProxyExchange } from '../model/exchange.ts'
 import { bindTrace } from '../model/lazy-logger.ts'
 import { restoreUrl } from './arrival.ts'
 import { chooseVariant } from './canary.ts'
@@ -104,7 +104,7 @@ function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
 }
 
 /** The route's handler, after auth: chooses the side, settles the path, and forwards. */
-export function forwardExchange (gate: Gate, exchange: ProxyExchange, respond: Respond, upgrade: 'websocket' | null = null): void {
+export function forwardExchange (gate: Gate, exchange: ProxyExchange, upgrade: 'websocket' | null = null): void {
   const { request, route } = exchange
   try {
     if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
@@ -119,11 +119,11 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, respond: R
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))
     return
   }
-  if (mayComeAtOnce(request.raw)) process.nextTick(forwardBody, gate.forwarder, exchange, respond)
-  else forwardBody(gate.forwarder, exchange, respond)
+  if (mayComeAtOnce(request.raw)) process.nextTick(forwardBody, gate.forwarder, exchange)
+  else forwardBody(gate.forwarder, exchange)
 }
 
-function forwardBody (forwarder: Forwarder, exchange: ProxyExchange, respond: Respond): void {
+function forwardBody (forwarder: Forwarder, exchange: ProxyExchange): void {
   // By code that called reply.proxy a second time, within the tick.
   if (exchange.isSuperseded) return
   try {
@@ -133,7 +133,7 @@ function forwardBody (forwarder: Forwarder, exchange: ProxyExchange, respond: Re
     forwarder.fail(exchange, toProxyError(error, 'select'))
     return
   }
-  forwarder.request(exchange, respond)
+  forwarder.request(exchange)
 }
 
 /** What only OPTIONS and TRACE have. */

@@ -12,7 +12,7 @@ import { ProxyError } from '../errors.ts'
  */
 export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): void {
   const { reply, request } = exchange
-  exchange.respond = null
+  exchange.isFailed = true
   exchange.isProxied = false
   if (exchange.error === null) exchange.error = error
   if (reply.raw.headersSent) {

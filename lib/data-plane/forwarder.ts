@@ -50,6 +50,7 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
   readonly #turns: Turns
   readonly #retrying: Retrying
   readonly #tools: Tools
+  readonly #respond: Respond
   /** null without an OpenTelemetry SDK. */
   tracing: AttemptTracing | null = null
   #isClosing = false
@@ -57,8 +58,9 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
   readonly #eventStreams = new Set<ProxyAttempt>()
   readonly tunnels: Tunnels = new Tunnels()
 
-  constructor (tools: Tools) {
+  constructor (tools: Tools, respond: Respond) {
     this.#tools = tools
+    this.#respond = respond
     this.#turns = new Turns(this, tools.now)
     this.#retrying = new Retrying(this, this.#turns, tools.now)
     this.deadlines = new Deadlines((exchange, now) => { this.#expire(exchange, now) })
@@ -68,9 +70,8 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
     return this.#isClosing
   }
 
-  /** 1: the exchange is taken, with the way in which it wants to be answered. */
-  request (exchange: ProxyExchange, respond: Respond): void {
-    exchange.respond = respond
+  /** 1: the exchange is taken. */
+  request (exchange: ProxyExchange): void {
     try {
       this.#shapeRequest(exchange)
       exchange.route.retry?.earn(exchange.upstream)
@@ -183,7 +184,7 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
         writeAtOnce(reply.raw, payload)
       }
       // Fastify takes no status above 599; reply-from.ts puts the upstream's own back (RFC 9110 15).
-      exchange.respond!(exchange, { statusCode: Math.min(head.statusCode, 599), headers: head.headers, body: payload })
+      this.#respond(exchange, { statusCode: Math.min(head.statusCode, 599), headers: head.headers, body: payload })
     } catch (error) {
       this.#withdraw(attempt, head, error)
       if (payload instanceof Readable) payload.destroy()

@@ -14,8 +14,6 @@ const kView = Symbol('sluice.view')
 
 interface Carrier { readonly [kView]: View }
 
-export type { Respond }
-
 /** How reply-from is told of an answer. */
 type Told = (error: null, response: UpstreamResponse) => void
 

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import type { Route } from '../../types/model.ts'
 import type { ReplyProxyOptions } from '../../types/options.ts'
-import type { ProxyExchange, Respond } from '../model/exchange.ts'
+import type { ProxyExchange } from '../model/exchange.ts'
 import { forwardExchange, type Gate, openExchange } from './entry.ts'
 import { RequestBody } from './request-body.ts'
 import { proxyError, toProxyError } from '../errors.ts'
@@ -15,7 +15,7 @@ export interface ReplyGate extends Gate {
 const none: ReplyProxyOptions = Object.freeze({})
 
 /** Forwards a request from the code of any route: `reply.proxy('users', { path: '/users/self' })`. */
-export function replyProxy (gate: ReplyGate, respond: Respond, reply: FastifyReply, upstream: string, options: ReplyProxyOptions = none): FastifyReply {
+export function replyProxy (gate: ReplyGate, reply: FastifyReply, upstream: string, options: ReplyProxyOptions = none): FastifyReply {
   const { request } = reply
   const { path, method, headers, body, bodyPolicy, ...behaviour } = options
   const isEdits = headers !== undefined && hasEdits(headers)
@@ -47,7 +47,7 @@ export function replyProxy (gate: ReplyGate, respond: Respond, reply: FastifyRep
   }
   // The rest of a chunked body would pass for a whole one.
   if (before !== null && body === undefined && isSpent(before)) gate.forwarder.fail(exchange, before.error ?? proxyError('client_body_error', 'requestBody'))
-  else forwardExchange(gate, exchange, respond)
+  else forwardExchange(gate, exchange)
   return reply
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, preHandlerHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
-import { ProxyExchange, type Respond } from '../model/exchange.ts'
+import { ProxyExchange } from '../model/exchange.ts'
 import { hasEarlierHooks, hasSendHooks } from './app-hooks.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, openExchange } from './entry.ts'
@@ -28,7 +28,7 @@ export interface Declaration {
 type Hooks<T> = T | T[] | undefined
 
 /** Declares one Fastify route. Everything that is decided here costs no request anything. */
-export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, respond: Respond, declaration: Declaration): void {
+export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, declaration: Declaration): void {
   const { id, options } = declaration
   const methods = methodsOf(scope, declaration)
   if (methods.length === 0) return
@@ -44,7 +44,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
   }
 
   function handle (request: FastifyRequest): void {
-    forwardExchange(gate, request.proxy as ProxyExchange, respond)
+    forwardExchange(gate, request.proxy as ProxyExchange)
   }
 
   /** The plugin's own onSend: what `when` promises for responses that no upstream made, errors and refusals of hooks among them. */
@@ -86,7 +86,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     route['onSend'] = [editLocalResponse, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
   }
   if (declaration.hasWebSocket) {
-    route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), upgradeHook(gate, respond)]
+    route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), upgradeHook(gate)]
   }
   if (!isSilent(scope.log)) {
     const inner = (options['childLoggerFactory'] ?? scope.childLoggerFactory) as FastifyInstance['childLoggerFactory']

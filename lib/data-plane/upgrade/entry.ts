@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
-import type { ProxyExchange, Respond } from '../../model/exchange.ts'
+import type { ProxyExchange } from '../../model/exchange.ts'
 import { forwardExchange, type Gate } from '../entry.ts'
 import { findClientFault } from './handshake.ts'
 import { cutAtEnd } from './sockets.ts'
@@ -15,16 +15,16 @@ export interface UpgradeGate extends Gate {
  * The last hook before the handler, on routes that take WebSocket connections. A hook, because @fastify/websocket puts a handler of its
  * own around each that it finds, and completes the handshake there.
  */
-export function upgradeHook (gate: UpgradeGate, respond: Respond): preHandlerHookHandler {
+export function upgradeHook (gate: UpgradeGate): preHandlerHookHandler {
   return function forwardUpgrade (request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
     const upgrade = request.raw.headers.upgrade === undefined ? undefined : gate.upgrades.of(request.raw)
     const exchange = request.proxy as ProxyExchange | null
     if (upgrade === undefined || exchange === null || exchange.route.websocket === null) done()
-    else start(gate, exchange, upgrade, respond)
+    else start(gate, exchange, upgrade)
   }
 }
 
-function start (gate: UpgradeGate, exchange: ProxyExchange, upgrade: Upgrade, respond: Respond): void {
+function start (gate: UpgradeGate, exchange: ProxyExchange, upgrade: Upgrade): void {
   const { request, reply } = exchange
   upgrade.exchange = exchange
   gate.upgrades.follow(request.raw, reply.raw)
@@ -33,7 +33,7 @@ function start (gate: UpgradeGate, exchange: ProxyExchange, upgrade: Upgrade, re
   const fault = findFault(exchange)
   if (fault === null) {
     cutAtEnd(upgrade.socket, reply.raw)
-    forwardExchange(gate, exchange, respond, 'websocket')
+    forwardExchange(gate, exchange, 'websocket')
     return
   }
   // RFC 6455 4.2.2, RFC 9110 15.5.22
