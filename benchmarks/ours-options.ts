@@ -1,7 +1,7 @@
 import type { ProxyOptions, RouteOptions } from '../types/index.ts'
 import { replacement } from './replacement.ts'
 import { canaryUpstream, eight, second, secureName, secureUpstream, tls, upstream, type feature } from './contract.ts'
-import { routes } from './many.ts'
+import { manyPaths } from './many.ts'
 
 /** What a user has on without asking for more is on everywhere; a canary rule that every request is held against, too. */
 const common = { trace: 'participate', canary: { upstream: 'next', header: 'x-canary', weight: 0 } } as const
@@ -58,7 +58,7 @@ export function oursOptions (asked: typeof feature): ProxyOptions {
       return { upstreams: { stable: { endpoints: eight.slice(0, 3), ...rest }, next: { endpoints: [eight[3]!], ...rest } }, routes: [{ url: '/*', upstream: 'stable', ...behaviour }] }
     }
     case 'routes':
-      return { upstreams: { stable: upstream, next: upstream }, routes: routes.map((url) => ({ url: `${url}/*`, upstream: 'stable', ...common })) }
+      return { upstreams: { stable: upstream, next: upstream }, routes: manyPaths().map((url) => ({ url: `${url}/*`, upstream: 'stable', ...common })) }
     case 'rewrite':
       return { upstreams: { stable: upstream, next: upstream }, routes: [{ url: '/*', upstream: 'stable', ...common, body: { rewrite: [replacement] } }] }
     case 'pair':

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { absence, contenders, startContender } from './contenders.ts'
+import { absence, type Contender, contenders, startContender } from './contenders.ts'
 import { cores } from './cores.ts'
 import type { Launched } from './launch.ts'
 import { startOrigins } from './origin.ts'
@@ -20,7 +20,7 @@ const { values: flags } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     duration: { type: 'string', default: '4' },
-    /** For the contenders that are Node programs, `--node=--max-semi-space-size=64` for one. */
+    /** Contenders that are Node programs take part once more with these, `--node=--min-semi-space-size=16` for one. */
     node: { type: 'string', default: '' },
     only: { type: 'string', default: 'ours,fastify-http-proxy,floor,go-httputil' },
     publish: { type: 'boolean', default: false },
@@ -56,14 +56,15 @@ const origins = await startOrigins()
 const origin = `http://127.0.0.1:${origins.fast.port}`
 
 const standing: { name: string, launched: Launched, saturation: number }[] = []
-for (const contender of chosen) {
-  const launched = await startContender(contender, origin, 'none', contender.needs === null && flags.node !== '' ? flags.node.split(' ') : [])
-  const addressee = { name: contender.name, origin: `http://127.0.0.1:${launched.port}` }
+for (const [contender, node] of chosen.flatMap(variants)) {
+  const name = node === '' ? contender.name : `${contender.name} ${node}`
+  const launched = await startContender(contender, origin, 'none', node === '' ? [] : node.split(' '))
+  const addressee = { name, origin: `http://127.0.0.1:${launched.port}` }
   await wrk(smallGet, addressee, flags.smoke ? 1 : 3, false)
   const { requests, seconds: took, fault } = await wrk(smallGet, addressee, flags.smoke ? 1 : 3, false)
-  if (fault !== null) throw new Error(`${contender.name}: ${fault}`)
-  standing.push({ name: contender.name, launched, saturation: requests / took })
-  say(`${contender.name} carries ${Math.round(requests / took)}/s`)
+  if (fault !== null) throw new Error(`${name}: ${fault}`)
+  standing.push({ name, launched, saturation: requests / took })
+  say(`${name} carries ${Math.round(requests / took)}/s`)
 }
 
 const runs: Run[] = []
@@ -87,6 +88,10 @@ const text = [
 process.stdout.write(`${cores === null ? 'Nothing was pinned.\n\n' : ''}${text}\n`)
 if (flags.publish) publishMeasured('tail', { started, versions: versions(), text, data: runs })
 process.exit()
+
+function variants (contender: Contender): [Contender, node: string][] {
+  return contender.needs === null && flags.node !== '' ? [[contender, ''], [contender, flags.node]] : [[contender, '']]
+}
 
 function rowOf (name: string, share: number): { cells: string[], verdict: string | null } {
   const own = runs.filter((run) => run.contender === name && run.share === share)

@@ -1,12 +1,14 @@
 import { small } from '../answers.ts'
 import { ordinary, type Scenario } from '../scenario.ts'
-import { routes } from '../many.ts'
+import { manyPaths } from '../many.ts'
+
+const paths = manyPaths()
 
 const shared: Omit<Scenario, 'name' | 'what'> = {
   ...ordinary,
   feature: 'routes',
   contenders: ['ours', 'ours-plain', 'fastify-http-proxy', 'floor'],
-  path: `${routes[7301]!}/small`,
+  path: `${paths[7301]!}/small`,
   answer: small,
   goals: [{ kind: 'cpu', against: 'ours-plain', most: 1.05 }]
 }
@@ -23,5 +25,5 @@ export const manyRoutesInTurns: Scenario = {
   ...shared,
   name: 'many-routes-in-turns',
   what: 'as small-get, to each of 12,000 routes in turns',
-  mix: () => routes.map((route) => ({ path: `${route}/small`, headers: {} }))
+  mix: () => paths.map((path) => ({ path: `${path}/small`, headers: {} }))
 }
