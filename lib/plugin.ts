@@ -14,6 +14,7 @@ import { declareFastifyRoute } from './data-plane/routes.ts'
 import { undiciVersion } from './data-plane/pool/index.ts'
 import { AccessLog } from './observe/access-log.ts'
 import { EventLog } from './observe/event-log.ts'
+import { flushAtExit, forget } from './observe/last-lines.ts'
 import { Metrics } from './observe/metrics/index.ts'
 import { Recorder } from './observe/metrics/recorder.ts'
 import { unwatchPauses, watchPauses } from './observe/pauses.ts'
@@ -90,11 +91,9 @@ function setUp (app: FastifyInstance): Gateway {
 function watch (app: FastifyInstance, gateway: Gateway): void {
   const accessLog = new AccessLog()
   gateway.observers.push(accessLog, new EventLog(app.log, gateway.tools.now))
-  // A process that ends has lines left to write: before pino, which has been there for longer, empties its own memory.
-  function flush (): void { accessLog.flush() }
-  process.prependOnceListener('exit', flush)
+  flushAtExit(accessLog)
   app.addHook('preClose', async () => { accessLog.hurry() })
-  app.addHook('onClose', async () => { process.removeListener('exit', flush) })
+  app.addHook('onClose', async () => { forget(accessLog) })
 }
 
 /** The inner part, a scope of its own: the prefix, the parsers and the error format end with it; the app's hooks reach in. */

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import proxy from '../../lib/index.ts'
 import { answer, origin } from '../helpers/origin.ts'
@@ -82,6 +83,22 @@ test('a process that ends in the turn of an exchange has its line, where pino ke
   const program = launch(t, 'test/behaviour/access-log-exit-program.js', [join(folder, 'log')])
   assert.equal(await program.exited, 0, program.stderr)
   assert.equal(readFileSync(join(folder, 'log'), 'utf8').match(/"msg":"proxied"}\n/g)?.length, 1)
+})
+
+test('a process may have more apps with a log than Node takes listeners for', async (t) => {
+  const warnings: Error[] = []
+  function onWarning (warning: Error): void { warnings.push(warning) }
+  process.on('warning', onWarning)
+  t.after(() => { process.removeListener('warning', onWarning) })
+  for (let count = 0; count < 12; count++) {
+    const app = Fastify({ logger: { stream: { write () {} } } })
+    t.after(async () => { await app.close() })
+    await app.register(proxy, { upstream: 'http://127.0.0.1:1' })
+    await app.ready()
+  }
+  // Warnings are told in a turn of their own.
+  await nextTurn()
+  assert.deepEqual(warnings, [])
 })
 
 test('an app that ends its log while it closes has the lines of all that it answered', async (t) => {
