@@ -12,7 +12,6 @@ import { ProxyError } from '../errors.ts'
  */
 export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): void {
   const { reply, request } = exchange
-  exchange.isFailed = true
   exchange.isProxied = false
   if (exchange.error === null) exchange.error = error
   if (reply.raw.headersSent) {

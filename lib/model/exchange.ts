@@ -108,8 +108,6 @@ export class ProxyExchange implements Exchange {
   queueTime = 0
   last: Attempt | null = null
   error: ProxyErrorLike | null = null
-  /** Whether it was ended with an error of ours: nothing else can be answered any more. */
-  isFailed = false
   /** Whether hooks of the app's see what is sent, and may keep it. */
   hasSendHooks = true
   /** Whether the response that goes out is an upstream's; false for our errors and those of hooks. */

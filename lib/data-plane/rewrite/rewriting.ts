@@ -156,7 +156,7 @@ class Rewriting implements BodySource {
   #answer (bytes: Buffer): void {
     const exchange = this.#exchange
     // Answered meanwhile with an error, a timeout's.
-    if (this.#isOver || exchange.isFailed) return
+    if (this.#isOver || !exchange.isProxied) return
     if (exchange.endedAt !== 0) {
       this.#fail(exchange.error ?? proxyError('client_closed_request', 'responseBody'))
       return
