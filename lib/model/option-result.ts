@@ -1,0 +1,81 @@
+/*
+ * Checks of what functions of the options return. Types refuse a wrong one, but JavaScript has none, and a function marked `async` by mistake
+ * returns a promise, which is true, no string, and ends the process when it rejects. A wrong result fails closed: the error ends the request
+ * with `internal_error` (500), and its message, which only the log has, names the option.
+ */
+
+/** A promise that was returned where none is wanted: nobody else will handle its rejection. */
+export function isPromise (value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  try {
+    if (typeof (value as PromiseLike<unknown>).then !== 'function') return false
+    Promise.resolve(value).catch(ignore)
+    return true
+  } catch {
+    // A getter that throws.
+    return false
+  }
+}
+
+/**
+ * The error for a result that is not what the option asks for.
+ * @param wanted what it asks for, to stand behind `must return`
+ */
+export function wrongResult (option: string, wanted: string, value: unknown): TypeError {
+  return new TypeError(`\`${option}\` must return ${wanted}, and returned ${called(value)}`)
+}
+
+/** @throws TypeError for anything but true and false */
+export function checkBoolean (option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw wrongResult(option, 'true or false', value)
+}
+
+/** @throws TypeError for anything but a string */
+export function checkString (option: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  throw wrongResult(option, 'a string', value)
+}
+
+/** @throws TypeError for anything but a string and undefined */
+export function checkOptionalString (option: string, value: unknown): string | undefined {
+  if (typeof value === 'string' || value === undefined) return value
+  throw wrongResult(option, 'a string or undefined', value)
+}
+
+/**
+ * For functions that change what they are given and return nothing. An arrow function returns the value of its expression, which is of no
+ * importance; only a promise says that the function is not through yet.
+ * @throws TypeError for a promise
+ */
+export function checkSynchronous (option: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null && isPromise(value)) throw wrongResult(option, 'nothing', value)
+}
+
+/**
+ * A key by which callers are told apart. An id may as well be a number, or an object with a text of its own (an ObjectId); undefined, null and
+ * '' are no key.
+ * @throws TypeError for what has no text that tells one caller from another
+ */
+export function keyText (option: string, value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'function' || typeof value === 'symbol' || isPromise(value) || !hasOwnText(value)) throw wrongResult(option, 'a key', value)
+  const text = String(value)
+  return text === '' ? undefined : text
+}
+
+/** Every plain object has the same text: all callers would share one key. */
+function hasOwnText (value: object | number | bigint | boolean): boolean {
+  if (typeof value !== 'object') return true
+  return typeof value.toString === 'function' && value.toString !== Object.prototype.toString
+}
+
+function called (value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (isPromise(value)) return 'a promise; it is called synchronously'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+function ignore (): void {}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { checkBoolean, checkOptionalString, checkString, checkSynchronous, isPromise, keyText } from '../../../lib/model/option-result.ts'
+
+const wrongForAll: readonly (readonly [string, () => unknown])[] = [
+  ['a promise; it is called synchronously', async () => 'x'],
+  ['a promise; it is called synchronously', () => Promise.reject(new Error('rejected'))],
+  ['a promise; it is called synchronously', () => ({ then: () => {} })],
+  ['null', () => null],
+  ['an array', () => ['x']],
+  ['an object', () => ({ toString: () => 'x' })],
+  ['an object', () => ({ get then () { throw new Error('a getter') } })],
+  ['a number', () => 7],
+  ['a function', () => () => 'x']
+]
+
+for (const [called, make] of wrongForAll) {
+  test(`a result that is ${called} is neither a string nor a boolean, and the error names the option`, () => {
+    const message = (wanted: string): object => ({ name: 'TypeError', message: `\`rewrite\` must return ${wanted}, and returned ${called}` })
+    assert.throws(() => checkString('rewrite', make()), message('a string'))
+    assert.throws(() => checkOptionalString('rewrite', make()), message('a string or undefined'))
+    assert.throws(() => checkBoolean('rewrite', make()), message('true or false'))
+  })
+}
+
+test('results that are asked for are given back', () => {
+  assert.equal(checkString('rewrite', ''), '')
+  assert.equal(checkOptionalString('set', undefined), undefined)
+  assert.equal(checkOptionalString('set', 'x'), 'x')
+  assert.equal(checkBoolean('trust', false), false)
+  assert.throws(() => checkString('rewrite', undefined), /must return a string, and returned undefined/)
+  assert.throws(() => checkBoolean('trust', undefined), /must return true or false, and returned undefined/)
+})
+
+test('a function that returns nothing may be an arrow function with a value, and no promise', () => {
+  for (const value of [undefined, null, 'x', 7, {}, []]) checkSynchronous('onProxyRequest', value)
+  assert.throws(() => { checkSynchronous('onProxyRequest', Promise.reject(new Error('rejected'))) }, /must return nothing, and returned a promise/)
+})
+
+test('the rejection of a promise that is refused is handled', async (t) => {
+  let unhandled = 0
+  const count = (): void => { unhandled++ }
+  process.on('unhandledRejection', count)
+  t.after(() => { process.off('unhandledRejection', count) })
+
+  assert.ok(isPromise(Promise.reject(new Error('rejected'))))
+  await new Promise((resolve) => setImmediate(resolve))
+
+  assert.equal(unhandled, 0)
+})
+
+const keys: readonly (readonly [unknown, string | undefined])[] = [
+  ['ann', 'ann'], [7, '7'], [7n, '7'], [false, 'false'], [{ toString: () => 'ann' }, 'ann'], [['a', 'b'], 'a,b'], [new Date(0), String(new Date(0))],
+  [undefined, undefined], [null, undefined], ['', undefined], [[], undefined]
+]
+for (const [value, text] of keys) {
+  test(`the key ${typeof value} ${String(value)} is ${text === undefined ? 'no key' : `'${text}'`}`, () => {
+    assert.equal(keyText('key', value), text)
+  })
+}
+
+test('what has no text of its own is refused as a key', () => {
+  for (const value of [Promise.resolve('ann'), {}, Object.create(null), () => 'ann', Symbol('ann')]) {
+    assert.throws(() => keyText('key', value), /^TypeError: `key` must return a key, and returned /)
+  }
+})
