@@ -49,6 +49,8 @@ export interface Route {
   readonly encodedSlashes: 'forward' | 'reject'
   /** Checks the raw path against the url and gives the path to send; null where it is sent as received. */
   readonly path: PathRewrite
+  /** Fields of the client's that are not its own to say, by every spelling. */
+  readonly owned: OwnedFields | null
   /** In the order they are applied. */
   readonly requestTransforms: readonly Transform<RequestHead>[]
   readonly responseTransforms: readonly Transform<ResponseHead>[]
@@ -68,6 +70,14 @@ export interface Route {
   readonly pseudonym: string
   /** null where a WebSocket handshake is a request like any other. */
   readonly websocket: WebSocketPolicy | null
+}
+
+/** Names of fields that the gateway sends or removes; names that it is asked about are in lower case. */
+export interface OwnedFields {
+  /** Whether an owned field may be meant, in any spelling. */
+  has (name: string): boolean
+  /** Whether an owned field may be meant, and this is not its own name. */
+  isMisspelt (name: string): boolean
 }
 
 export interface WebSocketPolicy {

@@ -296,10 +296,13 @@ export interface RouteBehaviour {
   canaries?: CanaryOptions[]
   /** Declarative edits: `remove`, then `set`, then `append`, after all built-in shaping. */
   headers?: { request?: HeaderEdits, response?: ResponseHeaderEdits }
-  /** Last word on the request head, after all built-in shaping and before the first byte upstream. Synchronous. */
-  onProxyRequest?: (head: RequestHead, exchange: Exchange) => void
-  /** Last word on the head of an upstream's response, before the first byte to the client. Synchronous. */
-  onProxyResponse?: (head: ResponseHead, exchange: Exchange) => void
+  /**
+   * Last word on the request head, after all built-in shaping and before the first byte upstream. Synchronous: a promise is `internal_error`
+   * (500), and so is a head whose method, path or values are none.
+   */
+  onProxyRequest?: (head: RequestHead, exchange: Exchange) => void | undefined
+  /** Last word on the head of an upstream's response, before the first byte to the client. Synchronous, by the same rule. */
+  onProxyResponse?: (head: ResponseHead, exchange: Exchange) => void | undefined
   /**
    * Which headers tell the upstream who called: `X-Forwarded-For/Host/Proto/Prefix`, RFC 7239 `Forwarded`, or both.
    * Values are set, and appended only for peers that Fastify's `trustProxy` trusts; what an untrusted client sent is dropped even with `false`.
@@ -325,10 +328,11 @@ export interface RouteBehaviour {
   /** Changes attributes of the upstream's `Set-Cookie`; names, values and all other attributes stay as they are. */
   cookies?: CookieOptions
   /**
-   * Maps what the app knows of the caller to headers sent upstream. The same names are always dropped from what the client
-   * sent; return every name each time, `undefined` where there is no value, so that none can be forged.
+   * Maps what the app knows of the caller to headers sent upstream. The same names are always dropped from what the client sent, in every
+   * spelling that CGI, WSGI or PHP take for them. A bare function tells its names only as it gives them: a client may send a name that the
+   * function has not given yet. With `names` that cannot happen. A promise, and a value that is no string, are `internal_error` (500).
    */
-  credentials?: (request: FastifyRequest) => Record<string, string | undefined>
+  credentials?: CredentialsOptions | CredentialsOptions['of']
   /**
    * Whether `Location` and `Content-Location` that are relative or point to the endpoint come back under the route's prefix.
    * @default true
@@ -365,6 +369,14 @@ export interface RouteBehaviour {
    * @default false
    */
   websocket?: boolean | WebSocketOptions
+}
+
+/** See `RouteBehaviour.credentials`. */
+export interface CredentialsOptions {
+  /** Every name that `of` may give; another one is `internal_error` (500). */
+  names: readonly string[]
+  /** `undefined` for a name that has no value: the client's is dropped all the same. Synchronous. */
+  of: (request: FastifyRequest) => Record<string, string | undefined>
 }
 
 export interface BodyOptions {

@@ -7,7 +7,7 @@ import { readCookie } from '../data-plane/cookie.ts'
 import { capacityOf, type PoolConfig } from '../data-plane/pool/index.ts'
 import { rewritePlan } from '../data-plane/rewrite/index.ts'
 import { PathFunction, PathTemplate, ReplacePrefix, RoutePath, SamePath } from '../data-plane/route-path.ts'
-import { localResponseTransforms, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
+import { deadlineHeader, localResponseTransforms, ownedNames, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
 import type { PrefixPair } from '../data-plane/transform/location.ts'
 import { Breaker } from '../data-plane/breaker/index.ts'
 import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
@@ -79,6 +79,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
   if (upstream === null || canaries === null || path === null) return null
   checkWebSocket(config, [upstream, ...canaries.map((canary) => canary.upstream)], building.problems)
   const { rewrite, pair } = path
+  const owned = ownedNames(behaviour)
   return Object.freeze({
     id,
     url,
@@ -90,7 +91,9 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     deadlineHeader: deadlineHeader(behaviour.forwardDeadline),
     encodedSlashes: behaviour.encodedSlashes,
     path: rewrite,
-    requestTransforms: requestTransforms(behaviour, pair, building.instance),
+    // A function gives names when it is called.
+    owned: owned.isEmpty && behaviour.credentials === undefined ? null : owned,
+    requestTransforms: requestTransforms(behaviour, pair, building.instance, owned),
     responseTransforms: responseTransforms(behaviour, pair),
     localResponseTransforms: localResponseTransforms(behaviour),
     trace: behaviour.trace,
@@ -222,11 +225,6 @@ function checkTimeouts (timeouts: Required<TimeoutOptions>, upstream: Upstream |
 function checkRetry ({ retry, timeouts }: RouteConfig['behaviour'], where: string, problems: Problem[]): void {
   const fault = retry === false ? null : findRetryFault(retry, timeouts)
   if (fault !== null) problems.push({ path: join(join(where, 'retry'), fault.key), message: fault.message })
-}
-
-function deadlineHeader (forwardDeadline: boolean | string): string | null {
-  if (forwardDeadline === false) return null
-  return forwardDeadline === true ? 'x-envoy-expected-rq-timeout-ms' : forwardDeadline.toLowerCase()
 }
 
 function buildTimeouts (timeouts: Required<TimeoutOptions>): Route['timeouts'] {

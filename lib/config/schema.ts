@@ -132,7 +132,7 @@ const behaviour = {
     }
   },
   forwardDeadline: { kind: ['boolean', 'string'], pattern: headerName.pattern, meaning: headerName.meaning, default: false },
-  credentials: { kind: ['function'] },
+  credentials: { kind: ['function', 'object'], ...credentialsObject() },
   cookies: cookiesSchema,
   location: { kind: ['boolean'], default: true },
   trace: { kind: ['string', 'false'], enum: [false, 'participate', 'passthrough', 'restart'], default: 'participate' },
@@ -151,6 +151,15 @@ function websocketObject (): OptionSchema {
       allowedOrigins: { kind: ['strings', 'function'] },
       idleTimeout: { ...milliseconds, default: 100_000 }
     }
+  }
+}
+
+/** Looked at only where an object was given. */
+function credentialsObject (): OptionSchema {
+  return {
+    additionalProperties: false,
+    required: ['names', 'of'],
+    properties: { names: { type: 'array', minItems: 1, items: headerName }, of: { kind: ['function'] } }
   }
 }
 

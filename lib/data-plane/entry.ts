@@ -4,6 +4,7 @@ import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import { type Override, ProxyExchange } from '../model/exchange.ts'
 import { bindTrace } from '../model/lazy-logger.ts'
+import { checkBoolean } from '../model/option-result.ts'
 import { restoreUrl } from './arrival.ts'
 import { chooseVariant } from './canary.ts'
 import { isMediaType } from './content.ts'
@@ -97,10 +98,15 @@ function hideContentType (exchange: ProxyExchange): void {
 function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
   const { route, request } = exchange
   if (route.trace === false) return
-  exchange.isTraceRestarted = route.trace === 'restart' || (route.trust !== null && !route.trust(request))
+  exchange.isTraceRestarted = isRestarted(route, request)
   if (forwarder.tracing !== null && route.trace !== 'passthrough') forwarder.tracing.follow(exchange)
   else exchange.trace = takeTrace(request.raw) ?? readTrace(request.headers, route.trace, exchange.isTraceRestarted)
   if (exchange.trace !== null && !isLogged(request.raw)) bindTrace(exchange, exchange.trace)
+}
+
+/** Whether the client's trace is replaced rather than followed. */
+export function isRestarted ({ trace, trust }: Route, request: FastifyRequest): boolean {
+  return trace === 'restart' || (trust !== null && !checkBoolean('trust', trust(request)))
 }
 
 /** The route's handler, after auth: chooses the side, settles the path, and forwards. */

@@ -5,19 +5,18 @@ import type { RequestHead, ResponseHead } from '../../types/options.ts'
 import { ProxyExchange } from '../model/exchange.ts'
 import { chooseVariant } from './canary.ts'
 import { readCookie } from './cookie.ts'
-import { type Gate, rewritePath } from './entry.ts'
+import { type Gate, isRestarted, rewritePath } from './entry.ts'
 import { imagineRaw, imagineReply, imagineRequest } from './imagined.ts'
 import { noneAvailable } from './limit/choose.ts'
 import { parseTarget } from './path-policy.ts'
 import type { RouteLookup } from './route-lookup.ts'
 import { findFault } from './strictness.ts'
-import { dropSecrets } from './transform/credentials.ts'
-import { copyRequestHeaders } from './transform/hop-by-hop.ts'
+import { receivedFields, transformHead } from './request-head.ts'
 import { readTrace, writeTrace } from './transform/trace-context.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** Of a route: what says nothing by itself, or is told elsewhere in the explanation. */
-const notPolicies = new Set(['id', 'url', 'upstream', 'canaries', 'path', 'requestTransforms', 'responseTransforms', 'localResponseTransforms', 'trust'])
+const notPolicies = new Set(['id', 'url', 'upstream', 'canaries', 'path', 'requestTransforms', 'responseTransforms', 'localResponseTransforms', 'trust', 'owned'])
 
 /**
  * Goes the way of a request with one that nobody made: the same functions in the same order, down to the point where an endpoint would
@@ -88,7 +87,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
 function choose (gate: Gate, exchange: ProxyExchange): void {
   const { request, route } = exchange
   if (route.trace !== false) {
-    exchange.isTraceRestarted = route.trace === 'restart' || (route.trust !== null && !route.trust(request))
+    exchange.isTraceRestarted = isRestarted(route, request)
     exchange.trace = readTrace(request.headers, route.trace, exchange.isTraceRestarted)
   }
   const fault = findFault(request.raw)
@@ -109,13 +108,9 @@ function choose (gate: Gate, exchange: ProxyExchange): void {
 
 /** As the forwarder's step 2 does, with ids of our own in the place of an SDK's span. */
 function shapeRequest (exchange: ProxyExchange): RequestHead {
-  const head: RequestHead = { method: exchange.method, path: rewritePath(exchange), headers: copyRequestHeaders(exchange.request.headers) }
+  const head: RequestHead = { method: exchange.method, path: rewritePath(exchange), headers: receivedFields(exchange) }
   writeTrace(exchange, head.headers, 1)
-  for (const transform of exchange.route.requestTransforms) transform.apply(head, exchange)
-  if (head.method === 'TRACE') dropSecrets(head.headers)
-  exchange.hostFollowsEndpoint = head.headers['host'] === undefined
-  exchange.method = head.method
-  exchange.upstreamPath = head.path
+  transformHead(exchange, head)
   return head
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { PathRewrite } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
+import { checkString } from '../model/option-result.ts'
 
 /**
  * Walks a raw path along a Fastify url. Fastify decodes before it matches, so `/%61pi/x` finds the route of `/api/*`; what
@@ -130,7 +131,7 @@ export class PathFunction implements PathRewrite {
   }
 
   rewrite (path: string, request: FastifyRequest): string | null {
-    return this.#shape.match(path) === -1 ? null : this.#rewrite(request)
+    return this.#shape.match(path) === -1 ? null : checkString('rewrite', this.#rewrite(request))
   }
 }
 

@@ -74,6 +74,7 @@ export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route
     deadlineHeader: null,
     encodedSlashes: 'forward',
     path: new AnyPath(),
+    owned: null,
     requestTransforms: [],
     responseTransforms: [],
     localResponseTransforms: null,
