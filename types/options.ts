@@ -269,7 +269,7 @@ export interface RouteOptions extends Omit<RouteShorthandOptions, 'websocket' | 
   /** Fastify route syntax. A url that ends in `/*` also matches without the slash. */
   url: string
   /**
-   * @default every method that Fastify supports
+   * @default every method that Fastify supports, but for TRACE
    */
   method?: string | string[]
   /** A name of `upstreams`, or a URL. */

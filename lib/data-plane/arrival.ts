@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { guardResponses } from './client-errors.ts'
+import { refuseConnect } from './connect-refusal.ts'
 
 /*
  * What has to happen between Node and Fastify: by the time a route is found it is too late. Both look at the server that Fastify
@@ -22,6 +23,7 @@ const encodedHigh = /%(?=[89a-f][0-9a-f])/gi
 export function watchArrivals (server: Server, urls: readonly string[]): void {
   guardResponses(server)
   if (server.listenerCount('checkContinue') === 0) server.on('checkContinue', continueWhenRead)
+  refuseConnect(server)
   if (urls.length === 0) return
   const fixedParts = urls.map((url) => /^[^:*(]*/.exec(url)![0])
   server.prependListener('request', function makeReadable (request: Arrived) {

@@ -99,12 +99,13 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
 
 /**
  * A GET brings its HEAD along, as everywhere in Fastify. Of all methods, OPTIONS is left out where another route has taken it:
- * @fastify/cors answers `OPTIONS *` itself, which Fastify's router holds to be the same as ours.
+ * @fastify/cors answers `OPTIONS *` itself, which Fastify's router holds to be the same as ours. TRACE is left out in any case: its answer
+ * shows what an upstream is sent (RFC 9110 9.3.8), which only a route that names it can want.
  */
 function methodsOf (scope: FastifyInstance, { methods, url, isShort, options }: Declaration): string[] {
   const { constraints = {} } = options as { constraints?: Record<string, unknown> }
   const isFree = (method: string): boolean => !scope.hasRoute({ method, url: scope.prefix + url, constraints } as Parameters<FastifyInstance['hasRoute']>[0])
-  const wanted = methods ?? scope.supportedMethods.filter((method) => method !== 'OPTIONS' || isFree(method))
+  const wanted = methods ?? scope.supportedMethods.filter((method) => method !== 'TRACE' && (method !== 'OPTIONS' || isFree(method)))
   const wantsHead = wanted.includes('GET') && !wanted.includes('HEAD') && options['exposeHeadRoute'] !== false
   const all = wantsHead && isFree('HEAD') ? [...wanted, 'HEAD'] : [...wanted]
   return isShort ? all.filter(isFree) : all
