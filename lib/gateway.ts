@@ -14,6 +14,7 @@ import { realTiming } from './control-plane/timing.ts'
 import { Forwarder } from './data-plane/forwarder.ts'
 import { type ConnectionPool, createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
+import type { RouteGuards } from './data-plane/route-guards.ts'
 import { AnyPath } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
@@ -60,6 +61,7 @@ export class Gateway {
   readonly observers: Observer[] = []
   readonly problems: Problem[] = []
   snapshot: Snapshot | null = null
+  guards: RouteGuards | null = null
   /** Whether every registration lets requests be counted. */
   hasMetrics = true
   readonly #declaredUpstreams = new Map<string, UpstreamConfig>()

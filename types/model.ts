@@ -47,6 +47,7 @@ export interface Route {
   /** Lower-cased name of the header that tells the upstream how many milliseconds are left; null for none. */
   readonly deadlineHeader: string | null
   readonly encodedSlashes: 'forward' | 'reject'
+  readonly ambiguousPaths: 'forward' | 'reject'
   /** Checks the raw path against the url and gives the path to send; null where it is sent as received. */
   readonly path: PathRewrite
   /** Fields of the client's that are not its own to say, by every spelling. */

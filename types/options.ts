@@ -353,6 +353,13 @@ export interface RouteBehaviour {
    */
   encodedSlashes?: 'forward' | 'reject'
   /**
+   * A path with empty segments, `%2F`, `%5C` or matrix parameters that another route would take, if these were merged, decoded and cut off, as some
+   * upstreams read them: `reject` answers 400 where that route has hooks, constraints, credentials or an upstream that this one has not, or is the app's own;
+   * `forward` sends it as it is. Routes of the app that were declared before this plugin are seen where they have no parameters.
+   * @default 'reject'
+   */
+  ambiguousPaths?: 'forward' | 'reject'
+  /**
    * Adds `x-variant` and `Server-Timing` to responses: what passed before the last attempt (`proxy`), that attempt to its head (`upstream`),
    * and of it `queue`, `connect`, `request` and `ttfb`.
    * @default false
@@ -631,7 +638,7 @@ export interface ResponseHead {
 }
 
 /** What `reply.proxy()` takes beside the upstream. */
-export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'body' | 'websocket'> {
+export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'body' | 'websocket' | 'ambiguousPaths'> {
   /**
    * Path and query sent upstream; held to the path policy like any other.
    * @default those of the request

@@ -90,6 +90,8 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     replay: behaviour.body.replay,
     deadlineHeader: deadlineHeader(behaviour.forwardDeadline),
     encodedSlashes: behaviour.encodedSlashes,
+    // A reply.proxy says which path is meant.
+    ambiguousPaths: behaviour.ambiguousPaths ?? 'forward',
     path: rewrite,
     // A function gives names when it is called.
     owned: owned.isEmpty && behaviour.credentials === undefined ? null : owned,

@@ -48,6 +48,7 @@ export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canari
   readonly location: boolean
   readonly trace: 'participate' | 'passthrough' | 'restart' | false
   readonly encodedSlashes: 'forward' | 'reject'
+  readonly ambiguousPaths?: 'forward' | 'reject'
   readonly expose: boolean
   readonly slow: number
   readonly websocket: false | WebSocketConfig

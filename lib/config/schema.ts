@@ -138,6 +138,7 @@ const behaviour = {
   trace: { kind: ['string', 'false'], enum: [false, 'participate', 'passthrough', 'restart'], default: 'participate' },
   trust: { kind: ['function'] },
   encodedSlashes: { kind: ['string'], enum: ['forward', 'reject'], default: 'forward' },
+  ambiguousPaths: { kind: ['string'], enum: ['forward', 'reject'], default: 'reject' },
   expose: { kind: ['boolean'], default: false },
   slow: { ...milliseconds, default: 200 },
   websocket: { kind: ['boolean', 'object'], default: false, ...websocketObject() }
@@ -200,7 +201,7 @@ export const oneLineSchema: OptionSchema = {
 export const defaultsSchema: OptionSchema = { type: 'object', additionalProperties: false, properties: withoutDefaults(behaviour) as OptionSchema }
 
 /** All but what a request has to be before its route runs. */
-const { websocket, ...replyBehaviour } = behaviour
+const { websocket, ambiguousPaths, ...replyBehaviour } = behaviour
 export const replySchema: OptionSchema = { type: 'object', additionalProperties: false, properties: replyBehaviour }
 
 /** Fastify's own register options; with a plugin that has no scope of its own it leaves them to the plugin. */

@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { guardResponses } from './client-errors.ts'
 import { refuseConnect } from './connect-refusal.ts'
+import { asRouted, splitAbsolute } from './path-policy.ts'
 
 /*
  * What has to happen between Node and Fastify: by the time a route is found it is too late. Both look at the server that Fastify
@@ -13,9 +14,6 @@ const kReceived: unique symbol = Symbol('sluice.target')
 
 interface Arrived extends IncomingMessage { [kReceived]?: string }
 
-/** Bytes above ASCII in percent-encoding: the only valid ones that may not be UTF-8. */
-const encodedHigh = /%(?=[89a-f][0-9a-f])/gi
-
 /**
  * Listens before Fastify does.
  * @param urls of the routes: where one of them may be meant, a target that the router cannot read is shown to it in another form
@@ -24,17 +22,29 @@ export function watchArrivals (server: Server, urls: readonly string[]): void {
   guardResponses(server)
   if (server.listenerCount('checkContinue') === 0) server.on('checkContinue', continueWhenRead)
   refuseConnect(server)
-  if (urls.length === 0) return
   const fixedParts = urls.map((url) => /^[^:*(]*/.exec(url)![0])
-  server.prependListener('request', function makeReadable (request: Arrived) {
-    const url = request.url!
+  server.prependListener('request', function settleTarget (request: Arrived) {
+    const isOriginForm = request.url!.charCodeAt(0) === 0x2f
     // A target with neither is what nearly everybody sends.
-    if (url.charCodeAt(0) === 0x2f && !url.includes('%')) return
-    const shown = readable(url, request.method!, fixedParts)
+    if (isOriginForm && !request.url!.includes('%')) return
+    if (!isOriginForm) settleAuthority(request)
+    const url = request.url!
+    const shown = shownForm(url, request.method!, fixedParts)
     if (shown === url) return
     request[kReceived] = url
     request.url = shown
   })
+}
+
+/**
+ * Puts the authority of an absolute-form target in the place of Host (RFC 9112 3.2.2). Before a route is found: constraints, hooks, X-Forwarded-Host
+ * and the upstream then agree on the host. What is no such target is left, and refused later.
+ */
+export function settleAuthority (request: Pick<IncomingMessage, 'httpVersionMajor' | 'url' | 'method' | 'headers'>): void {
+  const absolute = request.httpVersionMajor === 1 ? splitAbsolute(request.url!, request.method!) : null
+  if (absolute === null) return
+  request.headers.host = absolute.authority
+  request.url = absolute.rest
 }
 
 /**
@@ -49,29 +59,13 @@ export function restoreUrl (request: IncomingMessage): boolean {
   return true
 }
 
-/**
- * Fastify's router answers 400 to `*`, and to percent-encoded bytes that are no UTF-8, which are legal in a path (RFC 3986 2.1). It
- * finds the route of `*` as that of `/`, and takes the percent sign of such a byte for one that was meant literally.
- */
-function readable (url: string, method: string, fixedParts: readonly string[]): string {
+/** The form in which the router finds a route for `*` and for bytes that are no UTF-8, where one of ours may be meant. */
+function shownForm (url: string, method: string, fixedParts: readonly string[]): string {
   if (url === '*') return method === 'OPTIONS' ? '/' : url
-  const begin = url.charCodeAt(0) === 0x2f ? 0 : /^https?:\/\/[^/?#]*/i.exec(url)?.[0].length ?? 0
-  const question = url.indexOf('?', begin)
-  const end = question === -1 ? url.length : question
-  const path = url.slice(begin, end)
-  if (isUtf8(path) || !fixedParts.some((part) => path.startsWith(part))) return url
-  return url.slice(0, begin) + path.replace(encodedHigh, '%25') + url.slice(end)
-}
-
-function isUtf8 (path: string): boolean {
-  if (!encodedHigh.test(path)) return true
-  encodedHigh.lastIndex = 0
-  try {
-    decodeURI(path)
-    return true
-  } catch {
-    return false
-  }
+  const question = url.indexOf('?')
+  const path = question === -1 ? url : url.slice(0, question)
+  const shown = asRouted(path)
+  return shown === path || !fixedParts.some((part) => path.startsWith(part)) ? url : shown + url.slice(path.length)
 }
 
 /**

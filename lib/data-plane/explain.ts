@@ -9,7 +9,7 @@ import { type Gate, isRestarted, rewritePath } from './entry.ts'
 import { imagineRaw, imagineReply, imagineRequest } from './imagined.ts'
 import { noneAvailable } from './limit/choose.ts'
 import { parseTarget } from './path-policy.ts'
-import type { RouteLookup } from './route-lookup.ts'
+import type { RouteLookup, Routed } from './route-lookup.ts'
 import { findFault } from './strictness.ts'
 import { receivedFields, transformHead } from './request-head.ts'
 import { readTrace, writeTrace } from './transform/trace-context.ts'
@@ -27,12 +27,12 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
   if (snapshot === null) throw new Error('the app is not ready: nothing is routed yet')
   if (typeof imagined.url !== 'string') throw new TypeError('explain() has to be given a url')
   const raw = imagineRaw(imagined)
-  const found = lookup.find(raw)
+  const found = lookup.find(raw as Routed)
   const none: Explanation = {
     method: raw.method!,
     url: raw.url!,
     route: null,
-    elsewhere: found === null ? null : found.url,
+    elsewhere: found === null ? null : found.route.url,
     refusal: null,
     variant: null,
     variantReason: null,
@@ -44,10 +44,11 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     policies: {},
     problems: []
   }
-  const route = found === null || found.id === null ? undefined : snapshot.routes.get(found.id)
+  const id = found === null ? null : found.route.id
+  const route = id === null ? undefined : snapshot.routes.get(id)
   if (route === undefined) return none
 
-  const request = imagineRequest(raw, found!.url, found!.params, log, imagined.request ?? {})
+  const request = imagineRequest(raw, found!.route.url, found!.params, log, imagined.request ?? {})
   const exchange = new ProxyExchange(request, imagineReply(request), route, gate.tools.now())
   Object.assign(request, { proxy: exchange })
   const problems: string[] = []
@@ -96,6 +97,7 @@ function choose (gate: Gate, exchange: ProxyExchange): void {
   if (target === null) throw proxyError('http_request_error', 'select', new Error('the request target is not one that can be forwarded'))
   exchange.path = target.path
   exchange.query = target.query
+  gate.guards?.check(exchange, target.hasTwoReadings)
   if (route.canaries === null) return
   const before = route.canaries.map(({ fallbacks }) => fallbacks)
   try {

@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { ImaginedRequest } from '../../types/explanation.ts'
+import { settleAuthority } from './arrival.ts'
 
 /** A request that nobody made, as Node's parser would have it. */
 export function imagineRaw ({ method = 'GET', url, headers = {}, ip = '127.0.0.1' }: ImaginedRequest): IncomingMessage {
@@ -21,6 +22,7 @@ export function imagineRaw ({ method = 'GET', url, headers = {}, ip = '127.0.0.1
     const known = raw.headers[lower]
     raw.headers[lower] = known === undefined ? line : `${String(known)}${lower === 'cookie' ? ';' : ','} ${line}`
   }
+  settleAuthority(raw)
   return raw
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, preHandlerHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
 import { ProxyExchange } from '../model/exchange.ts'
 import { WrongResultError } from '../model/option-result.ts'
-import { hasEarlierHooks, hasSendHooks } from './app-hooks.ts'
+import { hasEarlierHooks, hasSendHooks, ownHook } from './app-hooks.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, openExchange } from './entry.ts'
 import { kRouteId } from './route-lookup.ts'
@@ -78,7 +78,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     // HEAD is forwarded like the others; Fastify's own would answer it from a GET.
     exposeHeadRoute: false,
     // First of the route's hooks: auth's log lines carry the trace.
-    onRequest: [open as onRequestHookHandler, ...[(options['onRequest'] as Hooks<onRequestHookHandler>) ?? []].flat()],
+    onRequest: [ownHook(open as onRequestHookHandler), ...[(options['onRequest'] as Hooks<onRequestHookHandler>) ?? []].flat()],
     handler: handle
   }
   if (hasEarlierHooks(scope)) {
@@ -88,7 +88,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     route['onSend'] = [editLocalResponse, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
   }
   if (declaration.hasWebSocket) {
-    route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), upgradeHook(gate)]
+    route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), ownHook(upgradeHook(gate))]
   }
   if (!isSilent(scope.log)) {
     const inner = (options['childLoggerFactory'] ?? scope.childLoggerFactory) as FastifyInstance['childLoggerFactory']

@@ -32,6 +32,7 @@ const rows: Record<ErrorName, Row> = {
   http_response_content_coding: [502, 'upstream', true, 'http_response_content_coding'],
   http_request_error: [400, 'client', false, 'http_request_error'],
   unknown_transfer_coding: [501, 'client', false, 'http_request_error'],
+  misdirected_request: [421, 'client', false, 'http_request_error'],
   http_upgrade_failed: [502, 'upstream', true, 'http_upgrade_failed'],
   http_request_denied: [403, 'client', false, 'http_request_denied'],
   upgrade_required: [426, 'client', false, 'http_request_error'],
@@ -46,7 +47,7 @@ const rows: Record<ErrorName, Row> = {
 }
 
 /** Rows of another status that share a word with the row that the word is named after. */
-const words: Partial<Record<ErrorName, ErrorName>> = { request_refused: 'connection_terminated', content_too_large: 'http_request_error', unknown_transfer_coding: 'http_request_error', upgrade_required: 'http_request_error', client_body_timeout: 'client_body_error' }
+const words: Partial<Record<ErrorName, ErrorName>> = { request_refused: 'connection_terminated', content_too_large: 'http_request_error', unknown_transfer_coding: 'http_request_error', upgrade_required: 'http_request_error', misdirected_request: 'http_request_error', client_body_timeout: 'client_body_error' }
 
 test('has a row for every failure, and no other', () => {
   assert.deepEqual([...errorNames].sort(), Object.keys(rows).sort())

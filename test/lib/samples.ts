@@ -73,6 +73,7 @@ export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route
     replay: 0,
     deadlineHeader: null,
     encodedSlashes: 'forward',
+    ambiguousPaths: 'reject',
     path: new AnyPath(),
     owned: null,
     requestTransforms: [],

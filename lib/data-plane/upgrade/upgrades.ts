@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Snapshot } from '../../../types/model.ts'
 import type { ProxyExchange } from '../../model/exchange.ts'
+import { settleAuthority } from '../arrival.ts'
 import { parseTarget } from '../path-policy.ts'
 import { hasToken, isWebSocketHandshake } from './handshake.ts'
 import { servePlain } from './plain.ts'
@@ -104,6 +105,7 @@ export class Upgrades {
 
   /** As a request like any other: the route's hooks run, and may answer. */
   #route (request: IncomingMessage, socket: Socket): void {
+    settleAuthority(request)
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     try {

@@ -103,6 +103,7 @@ test('fills in every default of a route', () => {
     location: true,
     trace: 'participate',
     encodedSlashes: 'forward',
+    ambiguousPaths: 'reject',
     expose: false,
     slow: 200,
     websocket: false
