@@ -238,11 +238,24 @@ function codeOf (cause: Error): string {
 
 const InvalidOptionsError: FastifyErrorConstructor = createError('FST_SLUICE_CONFIG', '%s', 500, TypeError as unknown as ErrorConstructor)
 
+/** A text of the options as a message may show it: a URL may hold a password, as may its query. Quotes and spaces may stand in a password, too. */
+export function withoutSecrets (text: string): string {
+  const at = text.lastIndexOf('@')
+  if (at === -1 && !text.includes('?')) return text
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? ''
+  const rest = at === -1 ? text.slice(scheme.length) : `***${text.slice(at)}`
+  return scheme + (scheme === '' ? rest : rest.replace(/\?.*$/s, '?***'))
+}
+
+/** The second net, under messages that quote something else than one text. */
+const userInformation = /\/\/[^\s/'"@]*:[^\s'"]*@/g
+
 /** Everything that is wrong with the options, at once. */
 export class ConfigError extends InvalidOptionsError {
   readonly problems: readonly Problem[]
 
-  constructor (problems: readonly Problem[]) {
+  constructor (given: readonly Problem[]) {
+    const problems = given.map(({ path, message }) => ({ path: path.replace(userInformation, '//***@'), message: message.replace(userInformation, '//***@') }))
     const lines = problems.map(({ path, message }) => `  ${path}: ${message}`)
     super(`fastify-sluice: ${problems.length} problem${problems.length === 1 ? '' : 's'} in the options\n${lines.join('\n')}`)
     this.problems = problems

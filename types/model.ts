@@ -119,6 +119,8 @@ export interface Timeouts {
 /** A named group of interchangeable endpoints. The identity outlives reloads; its state is replaced. */
 export interface Upstream {
   readonly name: string
+  /** Its name in metrics; one for all that `reply.proxy` names by URL. */
+  readonly label: string
   /** Read once per attempt. */
   state: UpstreamState
   readonly limits: Limits
@@ -217,6 +219,8 @@ export interface ProbeAnswer {
 export interface Endpoint {
   /** `scheme://host:port` */
   readonly origin: string
+  /** Its name in metrics: origin and base path; one for all that `reply.proxy` names by URL. */
+  readonly label: string
   /** Value of the Host header. */
   readonly host: string
   /** The same where a request has to say it; null where its connection does so by itself. */

@@ -28,6 +28,26 @@ export interface ProxyOptions extends Partial<Omit<RouteOptions, 'url' | 'upstre
    * @default true
    */
   metrics?: boolean
+  /**
+   * Whether `reply.proxy` may name an upstream by a URL that no route or canary of the configuration names; in one registration of the app. Without it
+   * such a URL is `config_error` (500).
+   * @default false
+   */
+  adHoc?: false | AdHocOptions
+}
+
+/** Upstreams by URL, made when `reply.proxy` first names them. One whose connections have all closed is let go. */
+export interface AdHocOptions {
+  /**
+   * Origins that may be named, such as `http://10.0.0.1:3000`, or a function that decides. A URL that is made of a client's input can name whatever
+   * this lets it.
+   */
+  origins: string[] | ((url: URL) => boolean)
+  /**
+   * Upstreams at one time; beyond these the one that was least recently used is let go.
+   * @default 256
+   */
+  max?: number
 }
 
 /** A group of interchangeable endpoints. */

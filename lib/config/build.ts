@@ -16,6 +16,7 @@ import { ProxyCanary } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
 import type { CanaryConfig, RouteConfig, UpstreamConfig, WebSocketConfig } from './normalize.ts'
+import { withoutSecrets } from '../errors.ts'
 import { join } from './validate.ts'
 
 /** What building needs of the gateway that it builds for. */
@@ -29,10 +30,11 @@ export interface Building {
   /** Has an upstream watched over: health, ejection, availability. */
   watch (upstream: Upstream, config: UpstreamConfig): void
   /** An upstream by name or URL; null, and a problem, if there is none. */
-  find (nameOrUrl: string, where: string): Upstream | null
+  find (nameOrUrl: string, where: string, problems?: Problem[]): Upstream | null
 }
 
-export function buildUpstream (config: UpstreamConfig, building: Building): Upstream {
+/** @param label what stands for its name in metrics, and for its endpoints: where names are not the configuration's */
+export function buildUpstream (config: UpstreamConfig, building: Building, label: string | null = null): Upstream {
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const url = new URL(endpoint.origin)
     const pool = building.openPool(url.origin, config.pool)
@@ -44,7 +46,8 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
       saysHost: config.pool.protocol === 'http1',
       connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout,
-      probes: config.breaker === false ? 1 : config.breaker.probes
+      probes: config.breaker === false ? 1 : config.breaker.probes,
+      ...label !== null && { label }
     }, pool, seatsOf(pool, capacityOf(config.pool)))
   })
   const balancer = createBalancer(config.balancer, building.tools)
@@ -57,7 +60,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
     isPanic: false,
     balancer: hasPriorities ? withPriorities(balancer, building.tools) : balancer,
     observers: observersOf(learner, config.breaker, building)
-  }, config.limits)
+  }, config.limits, label ?? config.name)
   building.watch(upstream, config)
   return upstream
 }
@@ -162,7 +165,7 @@ function buildPath (url: string, config: RouteConfig, problems: Problem[]): Buil
 }
 
 function findTemplateFault (template: string, url: string): string | null {
-  if (!template.startsWith('/')) return `must begin with '/', not '${template}'`
+  if (!template.startsWith('/')) return `must begin with '/', not '${withoutSecrets(template)}'`
   if (/[?#\s\\]/.test(template)) return 'must be a path, without query'
   if (template.slice(0, -1).includes('*')) return "may have '*' only at its end"
   if (template.endsWith('*') && !url.endsWith('*')) return `has a wildcard, and '${url}' has none`
@@ -179,7 +182,7 @@ function buildCanaries (configs: readonly CanaryConfig[], where: string, buildin
     const upstream = building.find(config.upstream, join(path, 'upstream'))
     if (upstream === null) continue
     const name = config.name ?? upstream.name
-    if (names.has(name)) building.problems.push({ path: join(path, 'name'), message: `'${name}' is taken by another variant of this route; give it a name of its own` })
+    if (names.has(name)) building.problems.push({ path: join(path, 'name'), message: `'${withoutSecrets(name)}' is taken by another variant of this route; give it a name of its own` })
     names.add(name)
     canaries.push(new ProxyCanary({
       name,

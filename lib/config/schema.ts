@@ -207,6 +207,18 @@ export const replySchema: OptionSchema = { type: 'object', additionalProperties:
 /** Fastify's own register options; with a plugin that has no scope of its own it leaves them to the plugin. */
 export const registerKeys: readonly string[] = ['logLevel', 'logSerializers']
 
+/** Upstreams that `reply.proxy` may name by URL. */
+export const adHocSchema: OptionSchema = {
+  kind: ['false', 'object'],
+  additionalProperties: false,
+  required: ['origins'],
+  default: false,
+  properties: {
+    origins: { kind: ['origins', 'function'] },
+    max: { kind: ['integer'], minimum: 1, maximum: 100_000, default: 256 }
+  }
+}
+
 /** What stands at the top of a registration beside, in the one-line form, a route's own keys. */
 export const registrationSchema: OptionSchema = {
   type: 'object',
@@ -217,6 +229,7 @@ export const registrationSchema: OptionSchema = {
     prefix: { kind: ['string'], pattern: '^/|^$', meaning: "a path that begins with '/'" },
     defaults: {}, // see defaultsSchema
     metrics: { kind: ['boolean'], default: true },
+    adHoc: adHocSchema,
     ...Object.fromEntries(registerKeys.map((key) => [key, {}]))
   }
 }
