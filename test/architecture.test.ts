@@ -153,10 +153,6 @@ test('every package that is imported is a dependency, and every dependency is im
   assert.deepEqual([...imported].sort(), Object.keys({ ...dependencies, ...peerDependencies }).sort())
 })
 
-test('no file of lib is longer than 300 lines', () => {
-  assert.deepEqual(lib.map(({ path, text }) => [path, text.split('\n').length - 1] as const).filter(([, lines]) => lines > 300), [])
-})
-
 // docs/architecture.md, Vocabulary.
 const forbidden = new Set([
   'cluster', 'backend', 'server', 'host', 'target', 'peer', 'node', 'service', 'destination', 'middleware', 'filter', 'interceptor', 'handler',

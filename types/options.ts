@@ -66,7 +66,8 @@ export interface UpstreamOptions {
   pool?: PoolOptions
   /**
    * Asks an endpoint nothing for a while that has failed several times in a row (`circuit_open`, 503, where it is the only one). What counts: no
-   * connection, a broken one, a timeout, an answer that is no HTTP; never a status.
+   * connection, a broken one, a timeout, an answer that is no HTTP; never a status, nor a kept connection that was closed for being idle. See `counts`. A
+   * health check that passes closes it.
    * @default on, with the defaults below
    */
   breaker?: false | BreakerOptions
@@ -103,10 +104,17 @@ export interface BreakerOptions {
    */
   halfOpenAfter?: number
   /**
-   * Requests that it is given at one time then, and that have to go well.
+   * Requests that it is given at one time then, and that have to go well: that the head of an answer comes. One that takes longer than `halfOpenAfter` to get
+   * there lets the next one in.
    * @default 1
    */
   probes?: number
+  /**
+   * Failures that count: `connect`, no connection could be made; `all`, also what came after it was sent: a connection that broke, a timeout, an answer that is no
+   * HTTP. The latter can be provoked by whoever knows a request over which the upstream breaks its connection.
+   * @default 'connect' while an endpoint is the last that is available, 'all' for others
+   */
+  counts?: 'connect' | 'all'
 }
 
 export interface LimitOptions {

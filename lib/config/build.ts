@@ -46,7 +46,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building, label
       saysHost: config.pool.protocol === 'http1',
       connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout,
-      probes: config.breaker === false ? 1 : config.breaker.probes,
+      ...config.breaker !== false && { probes: config.breaker.probes, probeTimeout: config.breaker.halfOpenAfter },
       ...label !== null && { label }
     }, pool, seatsOf(pool, capacityOf(config.pool)))
   })
@@ -66,9 +66,9 @@ export function buildUpstream (config: UpstreamConfig, building: Building, label
 }
 
 /** Those of the app, and what the upstream's own policies learn by. The breaker first: who comes after it sees what it did. */
-function observersOf (learner: Observer | null, breaker: UpstreamConfig['breaker'], { observers }: Building): readonly Observer[] {
+function observersOf (learner: Observer | null, breaker: UpstreamConfig['breaker'], { observers, tools }: Building): readonly Observer[] {
   if (learner === null && breaker === false) return observers
-  return [...(breaker === false ? [] : [new Breaker(breaker)]), ...observers, ...(learner === null ? [] : [learner])]
+  return [...(breaker === false ? [] : [new Breaker(breaker, tools.now)]), ...observers, ...(learner === null ? [] : [learner])]
 }
 
 /** A declared route, ready for requests; null, and problems, if it names what is not there. */

@@ -101,7 +101,7 @@ function choose (gate: Gate, exchange: ProxyExchange): void {
   if (route.canaries === null) return
   const before = route.canaries.map(({ fallbacks }) => fallbacks)
   try {
-    chooseVariant(exchange, route.canaries, gate.tools.random)
+    chooseVariant(exchange, route.canaries, gate.tools)
   } finally {
     // Nobody fell back: nobody was there.
     for (const [index, canary] of route.canaries.entries()) canary.fallbacks = before[index]!
@@ -143,6 +143,9 @@ function shapeResponse (exchange: ProxyExchange, problems: string[]): ResponseHe
     endedAt: at,
     statusCode: 200,
     reused: true,
+    idleTime: 0,
+    isProbe: false,
+    isJudged: false,
     error: null
   } satisfies Attempt
   try {

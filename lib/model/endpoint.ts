@@ -10,6 +10,7 @@ interface EndpointSettings {
   readonly connections: number
   readonly connectTimeout: number
   readonly probes?: number
+  readonly probeTimeout?: number
   /** In place of its address in metrics. */
   readonly label?: string
   /** Whether connections put the authority of their origin into Host themselves; undici's do. */
@@ -36,8 +37,14 @@ export class ProxyEndpoint implements Endpoint {
   ejectedUntil = 0
   isFaltering = false
   failures = 0
+  refusals = 0
   readonly probes: number
+  readonly probeTimeout: number
+  probing = 0
+  probedAt = 0
+  passed = 0
   breaker: Endpoint['breaker'] = 'closed'
+  breakerSince = 0
 
   /** @param seats those of the pool, where another endpoint shares it */
   constructor (url: URL, settings: EndpointSettings, pool: EndpointPool, seats: Seats = new PoolSeats(settings.connections)) {
@@ -54,6 +61,7 @@ export class ProxyEndpoint implements Endpoint {
     this.connectTimeout = settings.connectTimeout
     this.pool = pool
     this.probes = settings.probes ?? 1
+    this.probeTimeout = settings.probeTimeout ?? Infinity
     this.seats = seats
   }
 }

@@ -119,6 +119,9 @@ export function attemptOf (exchange: Exchange, fields: Partial<Attempt> = {}): A
     endedAt: 0,
     statusCode: 0,
     reused: false,
+    idleTime: 0,
+    isProbe: false,
+    isJudged: false,
     error: null,
     ...fields
   }

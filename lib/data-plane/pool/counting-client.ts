@@ -4,7 +4,7 @@ import { type buildConnector, Client, type Dispatcher, errors } from 'undici'
 import type { Carried, Connection, Remote } from './connection.ts'
 import { HeadSieve } from './head-sieve.ts'
 import { editNextText } from './next-text.ts'
-import { hasWaited } from './shelf.ts'
+import { shelvedAt } from './shelf.ts'
 import { ReadingSocket } from './reading-socket.ts'
 
 /** As undici writes the end of a chunked body; test/contract/undici-wire.test.ts holds it. */
@@ -17,6 +17,7 @@ const LAST_CHUNK = '\r\n0\r\n\r\n'
 export class CountingClient extends Client implements Connection {
   /** Requests written to the present socket. */
   carried = 0
+  freedAt = 0
 
   readonly #connected: Set<CountingClient>
   readonly #recycleAfter: number
@@ -115,13 +116,15 @@ export class CountingClient extends Client implements Connection {
     this.carried = 0
     this.remote = null
     if (socket === null) return
-    // It may have been closed meanwhile like any that is idle.
-    if (hasWaited(socket)) this.carried = 1
     // Now: a socket that is gone knows no more.
     const { remoteAddress: address, remotePort: port } = socket
     const secure = 'encrypted' in socket ? socket as TLSSocket : null
     this.remote = { address, port, tls: secure === null ? null : secure.getProtocol(), isH2: secure !== null && secure.alpnProtocol === 'h2' }
     this.#connectedAt = performance.now()
+    const waitingSince = shelvedAt(socket)
+    // It may have been closed meanwhile like any that is idle.
+    if (waitingSince !== undefined) this.carried = 1
+    this.freedAt = waitingSince ?? this.#connectedAt
     // HTTP/2 has frames, in which none of this can happen.
     this.#sieve = (socket as TLSSocket).alpnProtocol === 'h2' ? null : new HeadSieve(socket)
     this.#connected.add(this)

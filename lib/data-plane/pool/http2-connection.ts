@@ -26,6 +26,8 @@ export class Http2Connection {
   carried = 0
   /** Requests under way. */
   active = 0
+  /** When the last of them was over. */
+  freedAt: number
   failure: Error | null = null
   endedBy: ConnectionEnd = 'upstream'
   /** For spans. */
@@ -44,7 +46,7 @@ export class Http2Connection {
   constructor (session: ClientHttp2Session, connectingAt: number, owner: ConnectionOwner, age: number) {
     this.session = session
     this.connectingAt = connectingAt
-    this.connectedAt = performance.now()
+    this.connectedAt = this.freedAt = performance.now()
     this.#expiresAt = this.connectedAt + age
     this.#owner = owner
     const { socket } = session

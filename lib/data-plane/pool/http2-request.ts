@@ -54,6 +54,15 @@ export class Http2Request implements Connection {
     this.#connection.carried = count
   }
 
+  /** A connection that carries others as well has not been idle. */
+  get freedAt (): number {
+    return this.#connection.active > 1 ? performance.now() : this.#connection.freedAt
+  }
+
+  set freedAt (time: number) {
+    this.#connection.freedAt = time
+  }
+
   /** An end that was none is told of as an error here. */
   get failure (): null {
     return null
