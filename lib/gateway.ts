@@ -17,6 +17,7 @@ import type { Declaration } from './data-plane/routes.ts'
 import { AnyPath } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
+import { findSocketFault } from './model/origin.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
 import { ConfigError, proxyError } from './errors.ts'
 
@@ -260,8 +261,10 @@ export class Gateway {
 }
 
 function unknownUpstream (name: string, known: Iterable<string>): string {
+  const fault = findSocketFault(name)
+  if (fault !== null) return `there is no upstream '${name}'; ${fault}`
   const guess = suggest(name, known)
-  return `there is no upstream '${name}'${guess === null ? '; name one of `upstreams`, or give an http or https URL without query' : `; did you mean '${guess}'?`}`
+  return `there is no upstream '${name}'${guess === null ? "; name one of `upstreams`, or give an http or https URL without query, or 'unix:' and a path" : `; did you mean '${guess}'?`}`
 }
 
 function refused (path: string, message: string, given: string, known: Iterable<string>): ConfigError {

@@ -14,6 +14,7 @@ import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
 import { seatsOf } from '../data-plane/limit/seats.ts'
 import { ProxyCanary } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
+import { readOrigin } from '../model/origin.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
 import type { CanaryConfig, RouteConfig, UpstreamConfig, WebSocketConfig } from './normalize.ts'
 import { join } from './validate.ts'
@@ -34,9 +35,9 @@ export interface Building {
 
 export function buildUpstream (config: UpstreamConfig, building: Building): Upstream {
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
-    const url = new URL(endpoint.origin)
-    const pool = building.openPool(url.origin, config.pool)
-    return new ProxyEndpoint(url, {
+    const origin = readOrigin(endpoint.origin)
+    const pool = building.openPool(origin.text, config.pool)
+    return new ProxyEndpoint(origin, {
       weight: endpoint.weight,
       priority: endpoint.priority,
       host: endpoint.host ?? null,

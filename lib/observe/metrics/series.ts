@@ -1,4 +1,5 @@
 import type { Endpoint, Upstream } from '../../../types/model.ts'
+import { readOrigin } from '../../model/origin.ts'
 import { coarse, fine, finest } from './catalog.ts'
 import { Histogram } from './histogram.ts'
 import { Tally } from './tally.ts'
@@ -99,9 +100,9 @@ export class UpstreamSeries {
 export class EndpointSeries {
   readonly upstream: UpstreamSeries
   readonly endpoint: string
-  /** Host and port apart, as OpenTelemetry wants them. */
+  /** Host and port apart, as OpenTelemetry wants them; see `addressOf`. */
   readonly address: string
-  readonly port: number
+  readonly port: number | null
   /** By class and error; see `attemptKey`. */
   readonly attempts: Tally = new Tally(KEYS)
   /** Passed, failed. */
@@ -118,9 +119,10 @@ export class EndpointSeries {
   }
 }
 
-export function addressOf (origin: string): { address: string, port: number } {
-  const { hostname, port, protocol } = new URL(origin)
-  return { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (protocol === 'https:' ? 443 : 80)) }
+/** A Unix socket is its path, and has no port (OpenTelemetry, server.address). */
+export function addressOf (origin: string): { address: string, port: number | null } {
+  const { hostname, port, socketPath } = readOrigin(origin)
+  return { address: socketPath ?? hostname, port }
 }
 
 /** Two endpoints of one upstream may have one origin, and different base paths. */
