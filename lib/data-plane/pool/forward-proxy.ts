@@ -54,6 +54,8 @@ export function readProxy (text: string): ForwardProxy {
 export function openTunnel (socket: Socket, { authorization }: ForwardProxy, { hostname, port }: Origin, done: (error: Error | null) => void): void {
   const authority = `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`
   let received: Buffer = Buffer.alloc(0)
+  /** Bytes of interim answers. */
+  let passed = 0
 
   function finish (error: Error | null, rest: Buffer | null = null): void {
     socket.off('data', read).off('end', ended).off('error', failed)
@@ -67,15 +69,16 @@ export function openTunnel (socket: Socket, { authorization }: ForwardProxy, { h
     for (;;) {
       const end = received.indexOf('\r\n\r\n', 0, 'latin1')
       const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?:[ \r]|$)/.exec(received.toString('latin1', 0, 16))
-      if ((end === -1 && received.length > ANSWER_LIMIT) || end > ANSWER_LIMIT) return finish(broken('the head of the proxy\'s answer to CONNECT is too long'))
+      if (passed + (end === -1 ? received.length : end) > ANSWER_LIMIT) return finish(broken('the head of the proxy\'s answer to CONNECT is too long'))
       if (!mayBeAnswer(received) || (status === null && (end !== -1 || received.length >= 13))) return finish(broken('the proxy answered CONNECT with what is no HTTP'))
       if (end === -1) return
       const code = Number(status![1])
       const rest = received.subarray(end + 4)
+      if (code >= 200 && code < 300) return finish(null, rest)
       // An interim answer; 101 would be to another request.
-      if (code < 200 && code !== 101) received = rest
-      else if (code >= 200 && code < 300) return finish(null, rest)
-      else return finish(refusal(code))
+      if (code >= 200 || code === 101) return finish(refusal(code))
+      passed += end + 4
+      received = rest
     }
   }
 

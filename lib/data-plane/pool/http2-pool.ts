@@ -42,6 +42,8 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   readonly #connector: Http2Connector
   readonly #connections = new Set<Http2Connection>()
   readonly #connecting = new Set<Opening>()
+  /** Those of checks, which are not the pool's. */
+  readonly #probing = new Set<Opening>()
   #waiting: Waiting[] = []
   #lookAt = FIRST_LOOK
   readonly #warm: number
@@ -101,7 +103,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   override close (callback: () => void): void
   override close (callback?: () => void): Promise<void> | void {
     this.#isClosed = true
-    for (const opening of [...this.#connecting]) opening.destroy(new errors.ClientClosedError())
+    for (const opening of [...this.#connecting, ...this.#probing]) opening.destroy(new errors.ClientClosedError())
     this.#failWaiting(new errors.ClientClosedError())
     for (const connection of this.#connections) connection.retire()
     return this.#emptied(callback)
@@ -114,7 +116,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   override destroy (given?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     const error = typeof given === 'function' || given === null || given === undefined ? new errors.ClientDestroyedError() : given
     this.#isClosed = true
-    for (const opening of [...this.#connecting]) opening.destroy(error)
+    for (const opening of [...this.#connecting, ...this.#probing]) opening.destroy(error)
     this.#failWaiting(error)
     for (const connection of this.#connections) connection.session.destroy()
     return this.#emptied(typeof given === 'function' ? given : callback)
@@ -150,7 +152,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   }
 
   probe (probe: Probe): Promise<ProbeAnswer> {
-    return sendHttp2Probe(this.#connector, probe, this.#connecting)
+    return sendHttp2Probe(this.#connector, probe, this.#probing)
   }
 
   closeInPeace (): Promise<void> {
