@@ -41,6 +41,21 @@ test('a field that is no token takes the session down', async (t) => {
   assert.equal(session.destroyed, true)
 })
 
+test('a head in too many frames ends the session, with an error of its own', async (t) => {
+  const upstream = await framesOrigin(t, ({ type, stream }, wire) => {
+    if (type !== 'HEADERS') return
+    const continuation = frame('CONTINUATION', 0, stream, block([['x-a', 'b']]))
+    wire.write(frame('HEADERS', 0, stream, block([[':status', '200']])), ...Array.from({ length: 20 }, () => continuation), frame('CONTINUATION', END_HEADERS, stream))
+  })
+  const session = http2.connect(upstream.url)
+  t.after(() => { session.destroy() })
+  session.request({ ':path': '/' }).on('error', () => {})
+
+  const [error] = await once(session, 'error') as [NodeJS.ErrnoException]
+
+  assert.deepEqual([error.code, error.errno], ['ERR_HTTP2_ERROR', -905])
+})
+
 /** A connection whose first bytes have been read, and put back. */
 async function readOnce (t: TestContext, port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1')

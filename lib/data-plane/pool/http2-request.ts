@@ -193,7 +193,7 @@ export class Http2Request implements Connection {
     const cause = this.#failure ?? this.#connection.failure ?? new Error(`the upstream reset the stream with code ${rstCode}`)
     if (this.#hasHead) return proxyError('http_response_incomplete', 'responseBody', cause)
     if (rstCode === NGHTTP2_REFUSED_STREAM || this.#connection.hasIgnored(id)) return proxyError('request_refused', 'connect', cause)
-    if (rstCode === NGHTTP2_ENHANCE_YOUR_CALM) return proxyError('http_response_header_section_size', 'responseHeaders', cause)
+    if (rstCode === NGHTTP2_ENHANCE_YOUR_CALM || isTooLong(cause)) return proxyError('http_response_header_section_size', 'responseHeaders', cause)
     const isFaulty = rstCode === NGHTTP2_PROTOCOL_ERROR || rstCode === NGHTTP2_HTTP_1_1_REQUIRED || (cause as NodeJS.ErrnoException).code === 'ERR_HTTP2_ERROR'
     return proxyError(isFaulty ? 'http_protocol_error' : 'connection_terminated', 'responseHeaders', cause)
   }
@@ -213,6 +213,14 @@ export class Http2Request implements Connection {
     this.#upload = null
   }
 }
+
+/** A head in more frames than nghttp2 takes (test/contract/http2-session.test.ts): its session ends with it, and which stream it was on is not said. */
+function isTooLong (cause: NodeJS.ErrnoException): boolean {
+  return cause.errno === TOO_MANY_CONTINUATIONS
+}
+
+/** nghttp2's NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, which Node does not export. */
+const TOO_MANY_CONTINUATIONS = -905
 
 // What Node calls, one function each for all streams.
 
