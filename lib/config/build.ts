@@ -42,7 +42,6 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
       priority: endpoint.priority,
       host: endpoint.host ?? null,
       servername: config.pool.tls?.servername ?? null,
-      saysHost: config.pool.protocol === 'http1',
       connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout,
       probes: config.breaker === false ? 1 : config.breaker.probes

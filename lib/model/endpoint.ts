@@ -11,8 +11,6 @@ interface EndpointSettings {
   readonly connections: number
   readonly connectTimeout: number
   readonly probes?: number
-  /** Whether connections put the authority of their origin into Host themselves; undici's do. */
-  readonly saysHost?: boolean
 }
 
 export class ProxyEndpoint implements Endpoint {
@@ -41,7 +39,7 @@ export class ProxyEndpoint implements Endpoint {
   constructor (origin: Origin, settings: EndpointSettings, pool: EndpointPool, seats: Seats = new PoolSeats(settings.connections)) {
     this.origin = origin.text
     this.host = settings.host ?? origin.authority
-    this.hostField = settings.saysHost === true && this.host === origin.authority ? null : this.host
+    this.hostField = this.host === origin.authority ? null : this.host
     this.basePath = origin.path.replace(/\/$/, '')
     this.baseWeight = settings.weight
     this.weight = settings.weight

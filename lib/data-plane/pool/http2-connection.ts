@@ -13,6 +13,7 @@ export interface ConnectionOwner {
   readonly keepAliveTimeout: number
   readonly connectTimeout: number
   readonly headLimit: number
+  readonly authority: string
   /** It can carry another request, or has gone. */
   changed (connection: Http2Connection): void
   cutIdle (): void
@@ -68,6 +69,10 @@ export class Http2Connection {
       owner.changed(this)
     })
     this.#waitIdle()
+  }
+
+  get authority (): string {
+    return this.#owner.authority
   }
 
   get headLimit (): number {

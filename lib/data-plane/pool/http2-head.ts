@@ -16,8 +16,9 @@ export function listSizeOf (headLimit: number): number {
 /**
  * What is the request line and Host of HTTP/1.1 are fields here (RFC 9113 8.3.1), and names are lower case.
  * @param options those in which `checkRequest` has found nothing
+ * @param authority where the headers say none
  */
-export function requestFields ({ method, path, headers }: Dispatcher.DispatchOptions, isForAll: boolean): OutgoingHttpHeaders {
+export function requestFields ({ method, path, headers }: Dispatcher.DispatchOptions, isForAll: boolean, authority: string): OutgoingHttpHeaders {
   const given = (headers ?? {}) as Record<string, string | string[] | null | undefined>
   const fields: Record<string, string | string[]> = { ':method': method, ':path': isForAll ? '*' : path }
   for (const spelt in given) {
@@ -29,6 +30,7 @@ export function requestFields ({ method, path, headers }: Dispatcher.DispatchOpt
     // Two spellings of one name are two lines.
     fields[name] = present === undefined ? textOf(value) : [present, textOf(value)].flat()
   }
+  fields[':authority'] ??= authority
   fitToHttp2(fields)
   return fields
 }

@@ -35,6 +35,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   readonly keepAliveTimeout: number
   readonly connectTimeout: number
   readonly headLimit: number
+  readonly authority: string
   readonly observers: ConnectionObserver[] = []
   readonly cannotUpgrade: true = true
   readonly #limit: number
@@ -60,6 +61,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
     this.keepAliveTimeout = config.keepAliveTimeout
     this.connectTimeout = config.connectTimeout
     this.headLimit = headLimitOf(config)
+    this.authority = origin.authority
     this.#limit = config.connections
     this.#warm = config.warm
     this.#connector = new Http2Connector(origin, config)

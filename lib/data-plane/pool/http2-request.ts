@@ -93,7 +93,7 @@ export class Http2Request implements Connection {
       handler.onConnect!((error) => { this.#fail(error ?? new errors.RequestAbortedError()) })
       if (this.#isOver) throw new errors.RequestAbortedError()
       const isStream = body instanceof Readable
-      const fields = requestFields(this.#options, this.#isForAll)
+      const fields = requestFields(this.#options, this.#isForAll, this.#connection.authority)
       const length = fields['content-length'] === undefined ? -1 : Number(fields['content-length'])
       if (Buffer.isBuffer(body) && length !== -1 && length !== body.length) throw new errors.RequestContentLengthMismatchError()
       // Waiting for trailers keeps END_STREAM back, which Node would else send before the reset of a request that is given up.

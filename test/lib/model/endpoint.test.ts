@@ -28,14 +28,13 @@ test('prefers the Host header and the TLS name that the options give', () => {
   assert.deepEqual([host, servername, origin], ['shop.example', 'tls.example', 'https://10.0.0.1'])
 })
 
-test('leaves Host to connections that say it themselves, where it is that of the origin', () => {
+test('leaves Host to its connections, which say it themselves, where it is that of the origin', () => {
   const origin = readOrigin('http://10.0.0.1:3000')
   const settings = { weight: 1, priority: 0, servername: null, connections: 1, connectTimeout: 1, host: null }
   const hostField = (given: object): string | null => new ProxyEndpoint(origin, { ...settings, ...given }, {} as EndpointPool).hostField
-  assert.equal(hostField({}), '10.0.0.1:3000')
-  assert.equal(hostField({ saysHost: true }), null)
-  assert.equal(hostField({ saysHost: true, host: 'shop.example' }), 'shop.example')
-  assert.equal(hostField({ saysHost: true, host: '10.0.0.1:3000' }), null)
+  assert.equal(hostField({}), null)
+  assert.equal(hostField({ host: 'shop.example' }), 'shop.example')
+  assert.equal(hostField({ host: '10.0.0.1:3000' }), null)
 })
 
 test('has no TLS name in plain text, whatever the options give', () => {
