@@ -39,7 +39,7 @@ export const poolSchema: OptionSchema = {
         pfx: { kind: ['pfx'] },
         minVersion: { enum: ['TLSv1.2', 'TLSv1.3'] },
         ciphers: { kind: ['string'], minLength: 1 },
-        servername: { kind: ['string'], minLength: 1 },
+        servername: { kind: ['string'], pattern: '^[!-~]+$', meaning: 'a host name' },
         rejectUnauthorized: { kind: ['boolean'], default: true }
       }
     }

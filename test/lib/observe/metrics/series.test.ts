@@ -3,7 +3,7 @@ import test from 'node:test'
 import { addressOf, nameOf, UpstreamSeries } from '../../../../lib/observe/metrics/series.ts'
 import { endpointAt, upstreamOf } from '../../samples.ts'
 
-for (const [origin, address, port] of [['http://a.example', 'a.example', 80], ['https://a.example', 'a.example', 443], ['https://[::1]:8443', '::1', 8443]] as const) {
+for (const [origin, address, port] of [['http://a.example', 'a.example', 80], ['https://a.example', 'a.example', 443], ['https://[::1]:8443', '::1', 8443], ['unix:/run/app.sock', '/run/app.sock', null]] as const) {
   test(`${origin} is ${address} and ${port}`, () => { assert.deepEqual(addressOf(origin), { address, port }) })
 }
 
