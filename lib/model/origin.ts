@@ -15,7 +15,7 @@ export interface Origin {
   readonly socketPath: string | null
 }
 
-/** Bytes of a path in sockaddr_un, its NUL left out: 108 on Linux, 104 elsewhere. libuv cuts off what is longer, and another socket may have that name. */
+/** Bytes of a path in sockaddr_un, without its NUL. What is longer would be cut off, and another socket may have that name. */
 const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
 
 const SCHEME = /^unix:/i

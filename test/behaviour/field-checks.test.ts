@@ -104,7 +104,8 @@ const passed: readonly (readonly [what: string, edit: Edit, name: string, value:
     delete head.headers['host']
     head.headers['Host'] = 'a.example'
   }, 'host', 'a.example'],
-  ['Connection', set('connection', 'x-own'), 'x-own', undefined]
+  ['Connection', set('connection', 'x-own'), 'x-own', undefined],
+  ['a Content-Length and no body', set('content-length', '5'), 'content-length', undefined]
 ]
 
 for (const [what, edit, name, value] of passed) {

@@ -10,7 +10,11 @@ import type { Opening, Transport } from './transport.ts'
  * @param connecting connections that are being made
  * @param observers who is told of each connection; more may come
  */
-export function createConnector (transport: Transport, connecting: Set<Opening>, observers: readonly ConnectionObserver[]): buildConnector.connector {
+export function createConnector (
+  transport: Transport,
+  connecting: Set<Opening>,
+  observers: readonly ConnectionObserver[]
+): buildConnector.connector {
   return function connect (_options, callback) {
     const startedAt = performance.now()
     const opening = transport.open((error, socket) => {

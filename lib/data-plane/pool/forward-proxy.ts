@@ -18,7 +18,9 @@ const ANSWER_LIMIT = 16 * 1024
 /** What is wrong with the URL of a proxy, in words that hold nothing of it; null if nothing is. */
 export function findProxyFault (text: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return "must be the http or https URL of a proxy, such as 'http://proxy:3128'"
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    return "must be the http or https URL of a proxy, such as 'http://proxy:3128'"
+  }
   if (url.pathname !== '/' || /[?#]/.test(text)) return "must be a URL without path and query, such as 'http://proxy:3128'"
   try {
     const user = decodeURIComponent(url.username)
@@ -51,7 +53,12 @@ export function readProxy (text: string): ForwardProxy {
  * first. Nothing of a request has been sent by then, so that every failure is one to connect.
  * @param done called once
  */
-export function openTunnel (socket: Socket, { authorization }: ForwardProxy, { hostname, port }: Origin, done: (error: Error | null) => void): void {
+export function openTunnel (
+  socket: Socket,
+  { authorization }: ForwardProxy,
+  { hostname, port }: Origin,
+  done: (error: Error | null) => void
+): void {
   const authority = `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`
   let received: Buffer = Buffer.alloc(0)
   /** Bytes of interim answers. */
@@ -69,8 +76,9 @@ export function openTunnel (socket: Socket, { authorization }: ForwardProxy, { h
     for (;;) {
       const end = received.indexOf('\r\n\r\n', 0, 'latin1')
       const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?:[ \r]|$)/.exec(received.toString('latin1', 0, 16))
-      if (passed + (end === -1 ? received.length : end) > ANSWER_LIMIT) return finish(broken('the head of the proxy\'s answer to CONNECT is too long'))
-      if (!mayBeAnswer(received) || (status === null && (end !== -1 || received.length >= 13))) return finish(broken('the proxy answered CONNECT with what is no HTTP'))
+      const isWholeLine = end !== -1 || received.length >= STATUS_END
+      if (passed + (end === -1 ? received.length : end) > ANSWER_LIMIT) return finish(broken('the proxy answered CONNECT with too long a head'))
+      if (!mayBeAnswer(received) || (status === null && isWholeLine)) return finish(broken('the proxy answered CONNECT with what is no HTTP'))
       if (end === -1) return
       const code = Number(status![1])
       const rest = received.subarray(end + 4)
@@ -92,10 +100,13 @@ export function openTunnel (socket: Socket, { authorization }: ForwardProxy, { h
   }
 
   socket.on('data', read).on('end', ended).prependListener('error', failed)
-  socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization === null ? '' : `Proxy-Authorization: ${authorization}\r\n`}\r\n`)
+  const credentials = authorization === null ? '' : `Proxy-Authorization: ${authorization}\r\n`
+  socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${credentials}\r\n`)
 }
 
 const BEGINNING = 'HTTP/1.'
+/** `HTTP/1.1 200 `: as far as the end of the status. */
+const STATUS_END = 13
 
 function mayBeAnswer (received: Buffer): boolean {
   return BEGINNING.startsWith(received.toString('latin1', 0, BEGINNING.length))

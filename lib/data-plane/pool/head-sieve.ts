@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 
-/** How many times the bytes that undici counts, of names and values alone, a head may come to with all that stands between them; and the least of it. */
+/** undici counts names and values alone: a head comes to so many times that with all that stands between them, and to so much at least. */
 const FRAMING = 2
 const SHORTEST_LIMIT = 1024
 /** 100 Continue that are taken out for one request; what comes on top undici takes for a broken answer. */

@@ -18,7 +18,11 @@ export function listSizeOf (headLimit: number): number {
  * @param options those in which `checkRequest` has found nothing
  * @param authority where the headers say none
  */
-export function requestFields ({ method, path, headers }: Dispatcher.DispatchOptions, isForAll: boolean, authority: string): OutgoingHttpHeaders {
+export function requestFields (
+  { method, path, headers }: Dispatcher.DispatchOptions,
+  isForAll: boolean,
+  authority: string
+): OutgoingHttpHeaders {
   const given = (headers ?? {}) as Record<string, string | string[] | null | undefined>
   const fields: Record<string, string | string[]> = { ':method': method, ':path': isForAll ? '*' : path }
   for (const spelt in given) {

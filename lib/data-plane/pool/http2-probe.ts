@@ -18,7 +18,8 @@ export function sendHttp2Probe (connector: Http2Connector, probe: Probe, connect
       if (session !== null) session.destroy()
       else if (error !== null) opening.destroy(error)
     }
-    const timer = setTimeout(() => { finish(new errors.HeadersTimeoutError(`no answer within ${probe.timeout} ms`)) }, probe.timeout).unref()
+    const { method, path, timeout } = probe
+    const timer = setTimeout(() => { finish(new errors.HeadersTimeoutError(`no answer within ${timeout} ms`)) }, timeout).unref()
     const opening = connector.connect((error, opened) => {
       if (opened === null) {
         finish(error)
@@ -39,7 +40,7 @@ export function sendHttp2Probe (connector: Http2Connector, probe: Probe, connect
 
     function send (session: ClientHttp2Session): void {
       const { host, ...headers } = probe.headers
-      const stream = session.request({ ...headers, ':method': probe.method, ':path': probe.path, ...(host !== undefined && { ':authority': host }) })
+      const stream = session.request({ ...headers, ':method': method, ':path': path, ...(host !== undefined && { ':authority': host }) })
       stream.on('response', (head) => { answer = { statusCode: Number(head[':status']), latency: performance.now() - startedAt } })
       stream.on('error', finish)
       stream.on('end', () => { finish(null) })

@@ -94,10 +94,13 @@ export class Http2Request implements Connection {
       if (this.#isOver) throw new errors.RequestAbortedError()
       const isStream = body instanceof Readable
       const fields = requestFields(this.#options, this.#isForAll, this.#connection.authority)
+      const hasBody = body !== null && body !== undefined
+      // As undici says it: of no body, nothing.
+      if (!hasBody && fields['content-length'] !== '0') delete fields['content-length']
       const length = fields['content-length'] === undefined ? -1 : Number(fields['content-length'])
       if (Buffer.isBuffer(body) && length !== -1 && length !== body.length) throw new errors.RequestContentLengthMismatchError()
       // Waiting for trailers keeps END_STREAM back, which Node would else send before the reset of a request that is given up.
-      const stream = this.#connection.session.request(fields, { endStream: body === null || body === undefined, waitForTrailers: isStream }) as Stream
+      const stream = this.#connection.session.request(fields, { endStream: !hasBody, waitForTrailers: isStream }) as Stream
       this.#stream = stream
       stream[kRequest] = this
       stream.push = push
@@ -105,7 +108,7 @@ export class Http2Request implements Connection {
       if (isStream) {
         stream.on('finish', onFinish).on('drain', onDrain).on('wantTrailers', onWantTrailers)
         this.#upload = new Http2Upload(stream, body as Body, length, (error) => { this.#fail(error) })
-      } else if (body !== null && body !== undefined) stream.on('finish', onFinish).end(body)
+      } else if (hasBody) stream.on('finish', onFinish).end(body)
     } catch (error) {
       if (this.#stream === null) this.#connection.release()
       this.#fail(named(error as NodeJS.ErrnoException))
@@ -193,7 +196,9 @@ export class Http2Request implements Connection {
     const cause = this.#failure ?? this.#connection.failure ?? new Error(`the upstream reset the stream with code ${rstCode}`)
     if (this.#hasHead) return proxyError('http_response_incomplete', 'responseBody', cause)
     if (rstCode === NGHTTP2_REFUSED_STREAM || this.#connection.hasIgnored(id)) return proxyError('request_refused', 'connect', cause)
-    if (rstCode === NGHTTP2_ENHANCE_YOUR_CALM || isTooLong(cause)) return proxyError('http_response_header_section_size', 'responseHeaders', cause)
+    if (rstCode === NGHTTP2_ENHANCE_YOUR_CALM || isTooLong(cause)) {
+      return proxyError('http_response_header_section_size', 'responseHeaders', cause)
+    }
     const isFaulty = rstCode === NGHTTP2_PROTOCOL_ERROR || rstCode === NGHTTP2_HTTP_1_1_REQUIRED || (cause as NodeJS.ErrnoException).code === 'ERR_HTTP2_ERROR'
     return proxyError(isFaulty ? 'http_protocol_error' : 'connection_terminated', 'responseHeaders', cause)
   }
@@ -214,7 +219,7 @@ export class Http2Request implements Connection {
   }
 }
 
-/** A head in more frames than nghttp2 takes (test/contract/http2-session.test.ts): its session ends with it, and which stream it was on is not said. */
+/** A head in more frames than nghttp2 takes ends its session, without a word of its stream (test/contract/http2-session.test.ts). */
 function isTooLong (cause: NodeJS.ErrnoException): boolean {
   return cause.errno === TOO_MANY_CONTINUATIONS
 }

@@ -77,9 +77,9 @@ export function createPool (origin: string, config: PoolConfig, recycleAfter: nu
  */
 export function poolKey (origin: string, config: PoolConfig): string {
   const { connections, warm, keepAliveTimeout, connectTimeout, protocol, maxHeaderSize = 0, proxy, tls } = config
-  return JSON.stringify([
-    origin, protocol, connections, warm, keepAliveTimeout, connectTimeout, maxHeaderSize, proxy === undefined ? '' : digest([proxy]), tls === undefined ? '' : fingerprint(tls)
-  ])
+  const way = proxy === undefined ? '' : digest([proxy])
+  const identity = tls === undefined ? '' : fingerprint(tls)
+  return JSON.stringify([origin, protocol, connections, warm, keepAliveTimeout, connectTimeout, maxHeaderSize, way, identity])
 }
 
 function fingerprint ({ ca, cert, key, passphrase, pfx, minVersion, ciphers, servername, rejectUnauthorized }: TlsOptions): string {
@@ -111,10 +111,14 @@ export function findPoolFaults ({ tls, proxy, warm, connections }: PoolConfig, o
   if (proxy !== undefined) {
     const fault = findProxyFault(proxy)
     if (fault !== null) faults.push({ path: ['proxy'], message: fault })
-    if (sockets > 0) faults.push({ path: ['proxy'], message: 'cannot be given for endpoints on Unix sockets, which are on this machine; put them into an upstream of their own' })
+    if (sockets > 0) {
+      faults.push({ path: ['proxy'], message: 'does not lead to Unix sockets, which are on this machine; put them into an upstream of their own' })
+    }
   }
   if (tls === undefined) return faults
-  if (sockets > 0 && sockets === origins.length) faults.push({ path: ['tls'], message: 'is of no use to endpoints on Unix sockets, which are spoken to without TLS' })
+  if (sockets > 0 && sockets === origins.length) {
+    faults.push({ path: ['tls'], message: 'is of no use to endpoints on Unix sockets, which are spoken to without TLS' })
+  }
   for (const { key, message } of findTlsFaults(tls)) faults.push({ path: key === null ? ['tls'] : ['tls', key], message })
   return faults
 }

@@ -1,5 +1,8 @@
 import { isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
-import { checkServerIdentity, connect, type ConnectionOptions, createSecureContext, type PeerCertificate, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import {
+  checkServerIdentity, connect, createSecureContext,
+  type ConnectionOptions, type PeerCertificate, type SecureContext, type SecureContextOptions, type TLSSocket
+} from 'node:tls'
 import type { TlsOptions } from '../../../types/options.ts'
 import { nameForTls } from '../../model/origin.ts'
 

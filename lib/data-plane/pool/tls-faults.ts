@@ -21,7 +21,9 @@ export function findTlsFaults (tls: TlsOptions): TlsFault[] {
   if (tls.ca !== undefined) certificatesOf(tls.ca, 'ca', faults)
   const certificates = tls.cert === undefined ? null : certificatesOf(tls.cert, 'cert', faults)
   const keys = tls.key === undefined ? null : keysFrom(tls.key, tls.passphrase, faults)
-  if (certificates !== null && keys !== null && !areOfEachOther(certificates, keys)) faults.push({ key: 'key', message: 'is of another certificate than `cert`' })
+  if (certificates !== null && keys !== null && !areOfEachOther(certificates, keys)) {
+    faults.push({ key: 'key', message: 'is of another certificate than `cert`' })
+  }
   if (tls.pfx !== undefined) checkPfx(tls, faults)
   if (tls.ciphers !== undefined) checkCiphers(tls.ciphers, faults)
   // What else OpenSSL minds: keys that are too short, digests that are too weak.
@@ -39,7 +41,9 @@ function checkTogether ({ cert, key, passphrase, pfx }: TlsOptions, faults: TlsF
     if (cert !== undefined && key === undefined) faults.push({ key: 'cert', message: 'needs its `key`' })
     if (key !== undefined && cert === undefined) faults.push({ key: 'key', message: 'needs its `cert`' })
   }
-  if (passphrase !== undefined && key === undefined && pfx === undefined) faults.push({ key: 'passphrase', message: 'is of a `key` or a `pfx`, and there is none' })
+  if (passphrase !== undefined && key === undefined && pfx === undefined) {
+    faults.push({ key: 'passphrase', message: 'is of a `key` or a `pfx`, and there is none' })
+  }
 }
 
 /** The first of each chain; null, and a fault, if anything in it is no certificate. */
@@ -69,15 +73,21 @@ function keysFrom (material: Material, passphrase: string | undefined, faults: T
     try {
       keys.push(createPrivateKey({ key: text, ...(passphrase !== undefined && { passphrase }) }))
     } catch {
-      const isEncrypted = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text)
-      const message = !isEncrypted ? 'is no private key that can be read (PEM)' : passphrase === undefined ? 'is encrypted, and needs its `passphrase`' : 'cannot be decrypted with `passphrase`'
-      faults.push({ key: 'key', message })
+      faults.push({ key: 'key', message: encrypted.test(text) ? whyLocked(passphrase) : unreadableKey })
       return null
     }
   }
   if (keys.length > 0) return keys
-  faults.push({ key: 'key', message: 'is no private key that can be read (PEM)' })
+  faults.push({ key: 'key', message: unreadableKey })
   return null
+}
+
+const unreadableKey = 'is no private key that can be read (PEM)'
+/** PKCS#8, and what OpenSSL wrote before. */
+const encrypted = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m
+
+function whyLocked (passphrase: string | undefined): string {
+  return passphrase === undefined ? 'is encrypted, and needs its `passphrase`' : 'cannot be decrypted with `passphrase`'
 }
 
 /** In whatever order, as Node takes them. */
@@ -90,21 +100,24 @@ function checkPfx ({ pfx, passphrase }: TlsOptions, faults: TlsFault[]): void {
   try {
     createSecureContext({ pfx: data as Buffer, ...(passphrase !== undefined && { passphrase }) })
   } catch (error) {
-    const { message } = error as Error
-    // OpenSSL's words; all others are of data that it cannot read.
-    if (/mac verify|bad decrypt/i.test(message)) faults.push({ key: 'pfx', message: passphrase === undefined ? 'needs its `passphrase`' : 'cannot be opened with `passphrase`' })
-    else if (/private key/i.test(message)) faults.push({ key: 'pfx', message: 'holds no private key' })
-    else if (/certificate/i.test(message)) faults.push({ key: 'pfx', message: 'holds no certificate' })
-    else if (/unsupported/i.test(message)) faults.push({ key: 'pfx', message: 'is encrypted in a way that OpenSSL 3 does not read; export it anew' })
-    else faults.push({ key: 'pfx', message: 'is no PKCS#12 data that can be read' })
+    faults.push({ key: 'pfx', message: whyUnread((error as Error).message, passphrase) })
   }
+}
+
+/** In OpenSSL's words and Node's; all others are of data that is none. */
+function whyUnread (words: string, passphrase: string | undefined): string {
+  if (/mac verify|bad decrypt/i.test(words)) return passphrase === undefined ? 'needs its `passphrase`' : 'cannot be opened with `passphrase`'
+  if (/private key/i.test(words)) return 'holds no private key'
+  if (/certificate/i.test(words)) return 'holds no certificate'
+  return /unsupported/i.test(words) ? 'is encrypted in a way that OpenSSL 3 does not read; export it anew' : 'is no PKCS#12 data that can be read'
 }
 
 /** One by one: OpenSSL passes over names that it does not know as long as it knows one. Node's own list has some of those. */
 function checkCiphers (ciphers: string, faults: TlsFault[]): void {
   const own = new Set(DEFAULT_CIPHERS.split(':'))
   // What begins so takes away from the others, or orders them.
-  const unknown = ciphers.split(':').find((name) => name !== '' && !own.has(name) && !/^[!+@-]/.test(name) && refusalOf(() => createSecureContext({ ciphers: name })) !== null)
+  const names = ciphers.split(':').filter((name) => name !== '' && !own.has(name) && !/^[!+@-]/.test(name))
+  const unknown = names.find((name) => refusalOf(() => createSecureContext({ ciphers: name })) !== null)
   if (unknown !== undefined) faults.push({ key: 'ciphers', message: `names '${unknown}', which OpenSSL does not know` })
   else if (refusalOf(() => createSecureContext({ ciphers })) !== null) faults.push({ key: 'ciphers', message: 'leaves no cipher' })
 }
