@@ -250,6 +250,7 @@ export interface PoolOptions {
   /**
    * Bytes of names and values in the head of an answer, and of its trailers. From so many on it is `http_response_header_section_size` (502), which
    * neither breaker nor ejection counts. At most 16 MiB; over HTTP/2 Node takes about 144 KiB, compressed, whatever is written here.
+   * A client of HTTP/2 is sent 64 KiB at most, unless `maxSendHeaderBlockLength` among Fastify's own `http` or `https` options says otherwise.
    * @default 16384, or what Node was told by `--max-http-header-size`
    */
   maxHeaderSize?: number

@@ -167,6 +167,13 @@ test('over HTTP/2 nobody else on the connection notices', async (t) => {
   assert.equal(upstream.sessions.length, 1)
 })
 
+test('over HTTP/2 a method that is CONNECT is refused, and its connection goes on', async (t) => {
+  const { proxy, upstream } = await through(t, 'h2', (head) => { head.method = 'CONNECT' })
+
+  assert.deepEqual([(await proxy.get('/plain')).status, (await proxy.get('/edited')).status, (await proxy.get('/plain')).status], [200, 400, 200])
+  assert.equal((upstream as Http2Origin).sessions.length, 1)
+})
+
 test('over HTTP/2 the first request of a connection may be such a one', async (t) => {
   const upstream = await http2Origin(t, reflect())
   const proxy = await start(t, { upstream: { endpoints: [upstream.url], pool: { protocol: 'h2' } }, headers: { request: { set: { 'x-own': (request) => request.url === '/' ? 'a\nb' : 'a' } } } })

@@ -27,18 +27,29 @@ test('a session that was destroyed says that it is connected all the same, and t
   await once(session, 'connect')
 
   assert.equal(session.destroyed, true)
-  for (const touch of [() => session.setLocalWindowSize(1), () => session.request({}), () => session.ping(() => {}), () => session.socket.remoteAddress]) assert.throws(touch)
+  // Node 20 throws over a property of its socket as well.
+  for (const touch of [() => session.setLocalWindowSize(1), () => session.ping(() => {})]) assert.throws(touch)
+  // Node 24 gives a stream that fails.
+  const error = await new Promise<NodeJS.ErrnoException>((resolve) => {
+    try {
+      session.request({}).on('error', resolve)
+    } catch (thrown) {
+      resolve(thrown as NodeJS.ErrnoException)
+    }
+  })
+  assert.equal(error.code, 'ERR_HTTP2_INVALID_SESSION')
   session.close()
   session.destroy()
 })
 
-test('a field that is no token takes the session down', async (t) => {
+test('a field that is no token is an error thrown, and in Node 20 the end of the session; one with a line break is sent', async (t) => {
   const session = await sessionTo(t)
   await once(session, 'connect')
 
+  session.request({ ':path': '/', 'x-own': 'a\r\nb' }).on('error', () => {})
   assert.throws(() => session.request({ ':path': '/', 'x y': '1' }), { code: 'ERR_INVALID_HTTP_TOKEN' })
 
-  assert.equal(session.destroyed, true)
+  if (process.versions.node.startsWith('20.')) assert.equal(session.destroyed, true)
 })
 
 test('a head in too many frames ends the session, with an error of its own', async (t) => {
