@@ -11,6 +11,11 @@ import { eventually } from '../helpers/until.ts'
 import { webSocket, webSocketOrigin } from '../helpers/websocket.ts'
 import { assertFails, startSick, type Row } from './error-outcome.ts'
 
+/** Resolves once the proxy has no connection left. */
+function unconnected ({ server }: ConnectProxy): Promise<boolean> {
+  return eventually('no connection to the proxy', () => new Promise<boolean>((resolve) => { server.getConnections((_error, count) => { resolve(count === 0) }) }))
+}
+
 interface Upstream { url: string, port: number, protocol: 'http1' | 'h2' }
 
 const upstreams: readonly (readonly [what: string, make: (t: TestContext) => Promise<Upstream>])[] = [
@@ -133,6 +138,7 @@ for (const [what, onConnect, row, cause] of refusing) {
       assert.match(JSON.stringify(line['err']), cause)
       // Nothing was sent: a POST is tried again too.
       assert.equal(line['attempts'], 2)
+      await unconnected(proxy)
       assert.equal(JSON.stringify(gateway.logs).includes('hunter2') || JSON.stringify(gateway.logs).includes('YWRhOmh1bnRlcjI'), false)
     })
   }
@@ -155,6 +161,7 @@ test('the certificate of an endpoint behind a proxy is checked, and its own name
   await assertFails(t, gateway, { status: 502, error: 'tls_certificate_error', phase: 'connect' })
 
   assert.equal(upstream.hits, 0)
+  await unconnected(proxy)
 })
 
 test('the certificate of an https proxy is checked, before it is told anything', async (t) => {
