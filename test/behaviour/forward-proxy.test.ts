@@ -77,7 +77,7 @@ test('a WebSocket goes through it', async (t) => {
 })
 
 test('what the endpoint says before it is asked, in one piece with the answer of the proxy, is not lost', async (t) => {
-  // An HTTP/2 server begins by itself: the helper sends its settings with the answer.
+  // An HTTP/2 server begins by itself, with its settings.
   const upstream = await http2Origin(t, reply(200, 'ok'))
   let first = ''
   const proxy = await connectProxy(t, (_head, socket, open) => {
@@ -86,7 +86,7 @@ test('what the endpoint says before it is asked, in one piece with the answer of
       first ||= String(chunk)
       return write.call(socket, chunk)
     }) as Socket['write']
-    open()
+    open(true)
   })
   const gateway = await start(t, { upstream: { endpoints: [upstream.url], pool: { protocol: 'h2', proxy: proxy.url } } })
 

@@ -4,8 +4,11 @@ import type { TestContext } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import { Reader, Wire } from './wire.ts'
 
-/** What a proxy does with one request: by default it makes the tunnel. `open` makes it, behind this text. */
-export type OnConnect = (head: string, socket: Socket, open: (answer?: string) => void) => void
+/**
+ * What a proxy does with one request: by default it makes the tunnel. `open` makes it; with `together` its answer waits for the first bytes of
+ * the endpoint, and goes out in one piece with them.
+ */
+export type OnConnect = (head: string, socket: Socket, open: (together?: boolean) => void) => void
 
 export interface ConnectProxy {
   readonly url: string
@@ -16,7 +19,11 @@ export interface ConnectProxy {
 }
 
 /** A forward proxy that knows CONNECT alone. Whatever name it is asked for is this machine. */
-export async function connectProxy (t: TestContext, onConnect: OnConnect = (_head, _socket, open) => { open() }, tls?: { cert: string, key: string, ca?: string, requestCert?: boolean }): Promise<ConnectProxy> {
+export async function connectProxy (
+  t: TestContext,
+  onConnect: OnConnect = (_head, _socket, open) => { open() },
+  tls?: { cert: string, key: string, ca?: string, requestCert?: boolean }
+): Promise<ConnectProxy> {
   const sockets = new Set<Socket>()
   const heads: string[] = []
   const keep = (socket: Socket): void => {
@@ -31,30 +38,25 @@ export async function connectProxy (t: TestContext, onConnect: OnConnect = (_hea
     const head = await reader.requestHead()
     if (head === null) return
     heads.push(head)
-    onConnect(head, socket, (answer = 'HTTP/1.1 200 Connection established\r\n\r\n') => {
+    onConnect(head, socket, (together = false) => {
       const inner = connect(Number(/^CONNECT \S*:(\d+) /.exec(head)![1]), '127.0.0.1')
       keep(inner)
       socket.removeAllListeners('data')
       // What came behind the request is the tunnel's.
       const rest = wire.received.subarray(head.length)
       if (rest.length > 0) inner.write(rest)
-      let isFirst = true
+      let answer = 'HTTP/1.1 200 Connection established\r\n\r\n'
+      if (!together) {
+        socket.write(answer)
+        answer = ''
+      }
       inner.on('data', (chunk: Buffer) => {
-        // In one piece with the answer, where something comes by itself.
-        socket.write(isFirst ? Buffer.concat([Buffer.from(answer), chunk]) : chunk)
-        isFirst = false
+        socket.write(answer === '' ? chunk : Buffer.concat([Buffer.from(answer), chunk]))
+        answer = ''
       })
-      // TLS and HTTP/1.1 wait for their client, which waits for the answer.
-      const timer = setTimeout(() => {
-        if (isFirst) socket.write(answer)
-        if (isFirst) answer = ''
-      }, 20)
       socket.pipe(inner)
       inner.on('end', () => { socket.end() })
-      inner.on('close', () => {
-        clearTimeout(timer)
-        socket.destroy()
-      })
+      inner.on('close', (hasFailed) => { if (hasFailed) socket.destroy() })
       socket.on('close', () => { inner.destroy() })
     })
   }
