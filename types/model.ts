@@ -219,13 +219,13 @@ export interface ProbeAnswer {
 
 /** One origin with its own pool. Plain numbers: one thread, no locks. */
 export interface Endpoint {
-  /** `scheme://host:port` */
+  /** `scheme://host:port`, or `unix:` and a path. */
   readonly origin: string
   /** Its name in metrics: origin and base path; one for all that `reply.proxy` names by URL. */
   readonly label: string
   /** Value of the Host header. */
   readonly host: string
-  /** The same where a request has to say it; null where its connection does so by itself. */
+  /** The same where a request has to say it; null where it is that of the origin, which connections say by themselves. */
   readonly hostField: string | null
   /** Put in front of every path; '' for none. */
   readonly basePath: string

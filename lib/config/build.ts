@@ -14,6 +14,7 @@ import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
 import { seatsOf } from '../data-plane/limit/seats.ts'
 import { ProxyCanary } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
+import { readOrigin } from '../model/origin.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
 import type { CanaryConfig, RouteConfig, UpstreamConfig, WebSocketConfig } from './normalize.ts'
 import { withoutSecrets } from '../errors.ts'
@@ -36,14 +37,13 @@ export interface Building {
 /** @param label what stands for its name in metrics, and for its endpoints: where names are not the configuration's */
 export function buildUpstream (config: UpstreamConfig, building: Building, label: string | null = null): Upstream {
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
-    const url = new URL(endpoint.origin)
-    const pool = building.openPool(url.origin, config.pool)
-    return new ProxyEndpoint(url, {
+    const origin = readOrigin(endpoint.origin)
+    const pool = building.openPool(origin.text, config.pool)
+    return new ProxyEndpoint(origin, {
       weight: endpoint.weight,
       priority: endpoint.priority,
       host: endpoint.host ?? null,
       servername: config.pool.tls?.servername ?? null,
-      saysHost: config.pool.protocol === 'http1',
       connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout,
       ...config.breaker !== false && { probes: config.breaker.probes, probeTimeout: config.breaker.halfOpenAfter },

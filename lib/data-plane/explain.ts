@@ -3,6 +3,7 @@ import type { ExplainedCanary, ExplainedEndpoint, Explanation, ImaginedRequest }
 import type { Attempt, Canary, Endpoint, ProxyErrorLike, Route, Upstream } from '../../types/model.ts'
 import type { RequestHead, ResponseHead } from '../../types/options.ts'
 import { ProxyExchange } from '../model/exchange.ts'
+import { urlOn } from '../model/origin.ts'
 import { chooseVariant } from './canary.ts'
 import { readCookie } from './cookie.ts'
 import { type Gate, isRestarted, rewritePath } from './entry.ts'
@@ -181,7 +182,7 @@ function describeEndpoints ({ state }: Upstream, path: string, now: number): Exp
   return state.endpoints.map((endpoint) => {
     const isAvailable = state.available.includes(endpoint)
     return {
-      url: endpoint.origin + endpoint.basePath + path,
+      url: urlOn(endpoint.origin, endpoint.basePath + path),
       origin: endpoint.origin,
       weight: endpoint.weight,
       active: endpoint.active,
