@@ -17,6 +17,7 @@ import type { Declaration } from './data-plane/routes.ts'
 import { AnyPath } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
+import { settleThresholds, sumOfWeights } from './model/canary.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
 import { ConfigError, proxyError } from './errors.ts'
 
@@ -159,7 +160,11 @@ export class Gateway {
     const canary = route.canaries?.find((candidate) => candidate.name === name)
     if (canary === undefined) throw refused('name', `'${route.id}' has no canary '${name}'`, name, route.canaries?.map((candidate) => candidate.name) ?? [])
     if (typeof weight !== 'number' || !(weight >= 0 && weight <= 100)) throw refused('weight', `must be a number from 0 to 100, not ${String(weight)}`, '', [])
+    const canaries = route.canaries!
+    const sum = sumOfWeights(canaries.map((other) => other === canary ? { weight } : other))
+    if (sum > 100) throw refused('weight', `would make ${sum} per cent with the other canaries of '${route.id}'; there are 100`, '', [])
     canary.weight = weight
+    settleThresholds(canaries)
   }
 
   upstream (name: string): Upstream | undefined {

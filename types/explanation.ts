@@ -50,7 +50,10 @@ export interface Explanation {
 export interface ExplainedCanary {
   readonly name: string
   readonly upstream: string
+  /** Per cent of all requests that neither header nor cookie decided. */
   readonly weight: number
+  /** Per cent of those that no canary before it has taken: what it draws with. */
+  readonly threshold: number
   readonly isChosen: boolean
   /** The header's or the cookie's value where it was asked for one. */
   readonly header: string | null

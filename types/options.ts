@@ -107,11 +107,17 @@ export interface LimitOptions {
   queueTimeout?: number
 }
 
+/**
+ * By what callers are told apart: a number is taken as its digits, an object with a text of its own (an ObjectId) as that text. undefined, null, NaN and ''
+ * are no key. A promise, and an object that has no text of its own, end the request with `internal_error` (500).
+ */
+export type CallerKey = string | number | bigint | { toString (): string, readonly then?: never } | null | undefined
+
 /** Rendezvous hashing: when an endpoint goes, only its own keys move. */
 export interface HashOptions {
   name: 'hash'
   /** Whose value decides. A request without it is spread by `power-of-two`. */
-  key: { header: string } | { cookie: string } | ((request: FastifyRequest) => string | undefined)
+  key: { header: string } | { cookie: string } | ((request: FastifyRequest) => CallerKey)
 }
 
 export interface EndpointOptions {
@@ -292,7 +298,7 @@ export interface RouteBehaviour {
   host?: 'upstream' | 'original' | (string & {})
   /** One canary. */
   canary?: CanaryOptions
-  /** Several canaries, in order; the first that matches wins. */
+  /** Several canaries, in order; the first whose header matches wins, then the first whose cookie does, then each has its weight. */
   canaries?: CanaryOptions[]
   /** Declarative edits: `remove`, then `set`, then `append`, after all built-in shaping. */
   headers?: { request?: HeaderEdits, response?: ResponseHeaderEdits }
@@ -568,12 +574,13 @@ export interface CanaryOptions {
   /** Cookie that decides, by the same rule. */
   cookie?: string
   /**
-   * Percentage, two decimals, of the requests that neither header nor cookie decided.
+   * Percentage, two decimals, of all requests that neither header nor cookie decided. Those of several canaries add up: 100 at most in all, and what
+   * they leave is the stable side's.
    * @default 0
    */
   weight?: number
-  /** Key that keeps one caller on one side for as long as the weight does not change. */
-  sticky?: { header: string } | { cookie: string } | ((request: FastifyRequest) => string | undefined)
+  /** Key that keeps one caller on one side for as long as no weight of the route changes. */
+  sticky?: { header: string } | { cookie: string } | ((request: FastifyRequest) => CallerKey)
   /**
    * What happens when the canary has no available endpoint: `stable`, or `no_healthy_upstream` (503).
    * @default 'stable'

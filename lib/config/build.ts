@@ -12,7 +12,7 @@ import type { PrefixPair } from '../data-plane/transform/location.ts'
 import { Breaker } from '../data-plane/breaker/index.ts'
 import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
 import { seatsOf } from '../data-plane/limit/seats.ts'
-import { ProxyCanary } from '../model/canary.ts'
+import { ProxyCanary, settleThresholds, sumOfWeights } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
 import type { CanaryConfig, RouteConfig, UpstreamConfig, WebSocketConfig } from './normalize.ts'
@@ -188,6 +188,9 @@ function buildCanaries (configs: readonly CanaryConfig[], where: string, buildin
       weight: config.weight
     }))
   }
+  const sum = sumOfWeights(configs)
+  if (sum > 100) building.problems.push({ path: join(where, 'canaries'), message: `have weights of ${sum} per cent in all; there are 100` })
+  settleThresholds(canaries)
   return canaries.length === configs.length ? canaries : null
 }
 
@@ -201,9 +204,9 @@ function buildValues (values: CanaryConfig['values']): ReadonlySet<string> | Reg
 function buildSticky (sticky: CanaryConfig['sticky']): Canary['sticky'] {
   if (sticky === undefined) return null
   if (typeof sticky === 'function') return sticky
-  if ('cookie' in sticky) return (request) => readCookie(request.headers.cookie, sticky.cookie) ?? undefined
+  if ('cookie' in sticky) return (request) => readCookie(request.headers.cookie, sticky.cookie)
   const name = sticky.header.toLowerCase()
-  return (request) => request.headers[name] as string | undefined
+  return (request) => request.headers[name]
 }
 
 /** Timeouts that cannot all be meant: the later ones would never be reached, or always. */

@@ -3,7 +3,7 @@ import type { ExplainedCanary, ExplainedEndpoint, Explanation, ImaginedRequest }
 import type { Attempt, Canary, Endpoint, ProxyErrorLike, Route, Upstream } from '../../types/model.ts'
 import type { RequestHead, ResponseHead } from '../../types/options.ts'
 import { ProxyExchange } from '../model/exchange.ts'
-import { chooseVariant } from './canary.ts'
+import { chooseVariant, stickyKey } from './canary.ts'
 import { readCookie } from './cookie.ts'
 import { type Gate, rewritePath } from './entry.ts'
 import { imagineRaw, imagineReply, imagineRequest } from './imagined.ts'
@@ -80,7 +80,8 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     endpoints: describeEndpoints(exchange.upstream, head?.path ?? '', gate.tools.now()),
     request: head === null ? null : aimed(head, exchange),
     response: shapeResponse(exchange, problems),
-    problems
+    // A sticky key is read twice: to be told, and to decide.
+    problems: [...new Set(problems)]
   }
 }
 
@@ -158,9 +159,9 @@ function shapeResponse (exchange: ProxyExchange, problems: string[]): ResponseHe
 }
 
 function describeCanary (canary: Canary, request: FastifyRequest, problems: string[]): ExplainedCanary {
-  let stickyKey: unknown = null
+  let key: string | null = null
   try {
-    stickyKey = canary.sticky?.(request) ?? null
+    key = stickyKey(canary, request) ?? null
   } catch (error) {
     problems.push(messageOf(error))
   }
@@ -169,10 +170,11 @@ function describeCanary (canary: Canary, request: FastifyRequest, problems: stri
     name: canary.name,
     upstream: canary.upstream.name,
     weight: canary.weight,
+    threshold: canary.threshold,
     isChosen: false,
     header: sent === undefined ? null : String(sent),
     cookie: canary.cookie === null ? null : readCookie(request.headers.cookie, canary.cookie),
-    stickyKey: stickyKey === null ? null : String(stickyKey),
+    stickyKey: key,
     isAvailable: canary.upstream.state.available.length > 0
   }
 }
