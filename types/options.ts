@@ -35,10 +35,11 @@ export interface UpstreamOptions {
   /** At least one. A URL with a path puts that path in front of every path sent to it. */
   endpoints: (string | EndpointOptions)[]
   /**
-   * How an endpoint is chosen; all honour weights. `power-of-two` draws two and takes the less busy one; `round-robin` takes turns; `random` draws;
-   * `least-requests` looks at all and takes the least busy; `peak-ewma` draws two and takes the one that has answered sooner lately, for what it
-   * has under way; `hash` keeps one key on one endpoint. Or one of your own; what it throws, and what is none of the endpoints it was shown, is `internal_error` (500);
-   * what its `onAttempt` throws is a warning of the process, once.
+   * How an endpoint is chosen; all honour weights, of one request at a time as of many. `power-of-two` draws two and takes the less busy one; `round-robin`
+   * takes turns; `random` draws; `least-requests` looks at all and takes the least busy, and of those that are equally busy one after another; `peak-ewma` draws
+   * two and takes the one that has answered sooner lately, for what it has under way (an attempt that failed, a 5xx or a 429 counts as a second; differences
+   * of less than 10 ms, or less than half, as none); `hash` keeps one key on one endpoint. Or one of your own; what it throws, and what is none of the endpoints
+   * it was shown, is `internal_error` (500); what its `onAttempt` throws is a warning of the process, once.
    * @default 'power-of-two'
    */
   balancer?: 'power-of-two' | 'round-robin' | 'random' | 'least-requests' | 'peak-ewma' | HashOptions | Balancer

@@ -204,7 +204,7 @@ function buildValues (values: CanaryConfig['values']): ReadonlySet<string> | Reg
 function buildSticky (sticky: CanaryConfig['sticky']): Canary['sticky'] {
   if (sticky === undefined) return null
   if (typeof sticky === 'function') return sticky
-  if ('cookie' in sticky) return (request) => readCookie(request.headers.cookie, sticky.cookie)
+  if ('cookie' in sticky) return (request) => readCookie(request.headers.cookie, sticky.cookie) ?? undefined
   const name = sticky.header.toLowerCase()
   return (request) => request.headers[name]
 }

@@ -97,7 +97,7 @@ function mix (hash: number): number {
 
 function reader (key: HashKey): ReadKey {
   if (typeof key === 'function') return key
-  if ('cookie' in key) return (request) => readCookie(request.headers.cookie, key.cookie)
+  if ('cookie' in key) return (request) => readCookie(request.headers.cookie, key.cookie) ?? undefined
   const name = key.header.toLowerCase()
   return (request) => request.headers[name]
 }
