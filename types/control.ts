@@ -34,7 +34,7 @@ export interface UpstreamStats {
 export interface EndpointStats {
   readonly origin: string
   readonly priority: number
-  /** As configured. */
+  /** As configured; 0 is never available. */
   readonly weight: number
   /** Less while it starts slowly. */
   readonly currentWeight: number

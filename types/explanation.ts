@@ -77,5 +77,5 @@ export interface ExplainedEndpoint {
   readonly ejectedFor: number
   readonly isAvailable: boolean
   /** Why it is not available, or null. */
-  readonly reason: 'breaker' | 'ejected' | 'unhealthy' | 'others are preferred' | null
+  readonly reason: 'weight 0' | 'breaker' | 'ejected' | 'unhealthy' | 'others are preferred' | null
 }

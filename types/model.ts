@@ -212,7 +212,7 @@ export interface Endpoint {
   readonly hostField: string | null
   /** Put in front of every path; '' for none. */
   readonly basePath: string
-  /** As configured. */
+  /** As configured; 0 is never available. */
   readonly baseWeight: number
   /** Less while it starts slowly; with each change `available` is a new list. */
   weight: number

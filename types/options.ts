@@ -125,7 +125,9 @@ export interface EndpointOptions {
   /** `http://name:port` or `https://name:port`, optionally with a base path. */
   origin: string
   /**
-   * Share of the traffic in relation to the other endpoints.
+   * Share of the traffic in relation to the other endpoints. 0 takes it out: no request goes there, no retry either, nor when everything else fails; it
+   * counts in no share of the endpoints that are up, and only health checks still ask it. With 0 for all, requests are answered with
+   * `no_healthy_upstream` (503), and the log has a warning at start.
    * @default 1
    */
   weight?: number

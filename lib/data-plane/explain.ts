@@ -196,7 +196,8 @@ function describeEndpoints ({ state }: Upstream, path: string, now: number): Exp
   })
 }
 
-function whyNot ({ breaker, ejectedUntil, health }: Endpoint, now: number): ExplainedEndpoint['reason'] {
+function whyNot ({ baseWeight, breaker, ejectedUntil, health }: Endpoint, now: number): ExplainedEndpoint['reason'] {
+  if (baseWeight === 0) return 'weight 0'
   if (breaker === 'open') return 'breaker'
   if (ejectedUntil > now) return 'ejected'
   return health === 'unhealthy' ? 'unhealthy' : 'others are preferred'

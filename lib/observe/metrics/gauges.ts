@@ -18,13 +18,15 @@ function ofUpstreams (definition: Definition, read: (series: UpstreamSeries, now
   return { definition, * read (recorder, now) { for (const series of recorder.upstreams.values()) yield * read(series, now) } }
 }
 
-/** One number per endpoint; those that share a name are one. */
-function * perEndpoint ({ name, upstream: { state } }: UpstreamSeries, read: (endpoint: Endpoint) => number, merge: (a: number, b: number) => number): Generator<Sample> {
+/** One number per endpoint, but for those of which there is none; those that share a name are one. */
+function * perEndpoint ({ name, upstream: { state } }: UpstreamSeries, read: (endpoint: Endpoint) => number | null, merge: (a: number, b: number) => number): Generator<Sample> {
   const endpoints = new Map<string, number>()
   for (const endpoint of state.endpoints) {
+    const value = read(endpoint)
+    if (value === null) continue
     const key = nameOf(endpoint)
     const present = endpoints.get(key)
-    endpoints.set(key, present === undefined ? read(endpoint) : merge(present, read(endpoint)))
+    endpoints.set(key, present === undefined ? value : merge(present, value))
   }
   for (const [endpoint, value] of endpoints) yield single([name, endpoint], value)
 }
@@ -113,12 +115,14 @@ function * statesOf ({ name, upstream: { state } }: UpstreamSeries): Generator<S
   let healthy = 0
   let ejected = 0
   let unhealthy = 0
+  let draining = 0
   for (const endpoint of state.endpoints) {
-    if (endpoint.ejectedUntil !== 0) ejected++
+    if (endpoint.baseWeight === 0) draining++
+    else if (endpoint.ejectedUntil !== 0) ejected++
     else if (endpoint.health === 'unhealthy') unhealthy++
     else healthy++
   }
-  const counts = { healthy, ejected, unhealthy, draining: 0, total: state.endpoints.length }
+  const counts = { healthy, ejected, unhealthy, draining, total: state.endpoints.length }
   for (const [key, count] of Object.entries(counts)) yield single([name, key], count)
 }
 
@@ -131,7 +135,8 @@ export const gauges: readonly Family[] = [
   ofUpstreams(catalog.saturation, function * (series, now) { yield single([series.name], saturationOf(series, now)) }),
   ofUpstreams(catalog.endpointUp, (series) => {
     const available = new Set(series.upstream.state.available)
-    return perEndpoint(series, (endpoint) => available.has(endpoint) ? 1 : 0, Math.max)
+    // One that was taken out is not down: shares of those that are up would be of too many.
+    return perEndpoint(series, (endpoint) => endpoint.baseWeight === 0 ? null : available.has(endpoint) ? 1 : 0, Math.max)
   }),
   ofUpstreams(catalog.endpoints, statesOf),
   ofUpstreams(catalog.breakerState, (series) => perEndpoint(series, ({ breaker }) => breakerStates.indexOf(breaker), Math.max)),

@@ -56,6 +56,15 @@ test('an endpoint is in one state, and up where it may be chosen', async () => {
   assert.deepEqual(scrape.of('sluice_circuit_breaker_state'), { '{upstream="a",endpoint="http://10.0.0.3:1"}': 1 })
 })
 
+test('an endpoint of weight 0 is draining, and neither up nor down', async () => {
+  const [well, out] = [endpointAt('http://10.0.0.1:1'), endpointAt('http://10.0.0.2:1', { weight: 0 })]
+  out.health = 'unhealthy'
+  const scrape = await read(upstreamOf('a', [well, out], [well]))
+
+  assert.deepEqual(scrape.of('sluice_endpoints'), { '{upstream="a",state="healthy"}': 1, '{upstream="a",state="draining"}': 1, '{upstream="a",state="total"}': 2 })
+  assert.deepEqual([...scrape.text.matchAll(/^sluice_endpoint_up\{.*/gm)].map(String), ['sluice_endpoint_up{upstream="a",endpoint="http://10.0.0.1:1"} 1'])
+})
+
 test('waiting makes saturation steeper: by a third of the wait in relation to the p95 of the answers', async () => {
   const endpoint = pooled('http://10.0.0.1:1', { busy: 5 }, 5)
   const upstream = upstreamOf('a', [endpoint])
