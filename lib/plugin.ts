@@ -70,7 +70,10 @@ function setUp (app: FastifyInstance): Gateway {
   app.addHook('onReady', async () => {
     // An SDK is registered before the app is: its propagator says so.
     gateway.forwarder.tracing = Tracing.create(version)
-    if (gateway.hasMetrics) gateway.observers.push(recorder)
+    if (gateway.hasMetrics) {
+      gateway.observers.push(recorder)
+      gateway.forwarder.flows = recorder.flows
+    }
     gateway.build()
     warnOfIdle(app, gateway.snapshot!)
     slowest.pauses = watchPauses(settle)

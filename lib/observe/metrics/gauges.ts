@@ -99,9 +99,12 @@ function saturationOf ({ upstream, header, recent }: UpstreamSeries, now: number
   const { available } = upstream.state
   let active = 0
   let most = 0
+  const seen = new Set<unknown>()
   for (const endpoint of available) {
-    active += endpoint.active
-    most += endpoint.seats.limit
+    // A tunnel has taken its connection out of the pool.
+    active += endpoint.active - endpoint.tunnels
+    if (!seen.has(endpoint.seats)) most += endpoint.seats.limit
+    seen.add(endpoint.seats)
   }
   most = Math.min(most, upstream.limits.active)
   if (most === 0) return 1

@@ -65,6 +65,14 @@ test('an endpoint of weight 0 is draining, and neither up nor down', async () =>
   assert.deepEqual([...scrape.text.matchAll(/^sluice_endpoint_up\{.*/gm)].map(String), ['sluice_endpoint_up{upstream="a",endpoint="http://10.0.0.1:1"} 1'])
 })
 
+test('tunnels saturate no pool, and endpoints that share one have its connections once', async () => {
+  const [one, other] = [pooled('http://10.0.0.1:1', {}, 14), pooled('http://10.0.0.2:1', {}, 3)]
+  one.tunnels = 12
+  assert.equal((await read(upstreamOf('a', [one, other]))).sum('sluice_upstream_pool_saturation_ratio'), 5 / 20)
+  const shared = new ProxyEndpoint(new URL('http://10.0.0.1:1/v2'), { ...one, host: null, connections: 10 }, one.pool, one.seats)
+  assert.equal((await read(upstreamOf('a', [one, shared]))).sum('sluice_upstream_pool_saturation_ratio'), 2 / 10)
+})
+
 test('waiting makes saturation steeper: by a third of the wait in relation to the p95 of the answers', async () => {
   const endpoint = pooled('http://10.0.0.1:1', { busy: 5 }, 5)
   const upstream = upstreamOf('a', [endpoint])
