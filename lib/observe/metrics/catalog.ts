@@ -67,4 +67,4 @@ export const reloadSuccessful: Definition = gauge('config_last_reload_successful
 export const reloadTimestamp: Definition = gauge('config_last_reload_success_timestamp_seconds', [], 'When the configuration in force was put in force.', 'max')
 export const configInfo: Definition = gauge('config_info', ['version'], 'The revision of the configuration in force.', 'max')
 export const buildInfo: Definition = gauge('build_info', ['version', 'undici', 'node'], 'What is running.', 'max')
-export const loopUtilization: Definition = gauge('event_loop_utilization_ratio', [], 'Share of the time since the last reading in which the event loop was busy.', 'max')
+export const loopUtilization: Definition = gauge('event_loop_utilization_ratio', [], 'Share of the time since the last reading, a second ago or more, in which the event loop was busy.', 'max')

@@ -129,7 +129,20 @@ function * statesOf ({ name, upstream: { state } }: UpstreamSeries): Generator<S
   for (const [key, count] of Object.entries(counts)) yield single([name, key], count)
 }
 
-let utilization: EventLoopUtilization | undefined
+/** ms within which readings are one and the same: several apps, or several readers, would else measure the time between themselves. */
+const SAME_READING = 1000
+
+let utilization: { readonly since: EventLoopUtilization, readonly at: number, readonly share: number } | null = null
+
+function utilizationOf (now: number): number {
+  if (utilization === null || now - utilization.at >= SAME_READING) {
+    const since = performance.eventLoopUtilization()
+    // The first is of all the time since the process began: without a second argument Node would measure from this line to itself.
+    const { utilization: share } = utilization === null ? since : performance.eventLoopUtilization(since, utilization.since)
+    utilization = { since, at: now, share }
+  }
+  return utilization.share
+}
 
 export const gauges: readonly Family[] = [
   ofUpstreams(catalog.activeRequests, (series) => perEndpoint(series, ({ active }) => active, add)),
@@ -159,10 +172,6 @@ export const gauges: readonly Family[] = [
   { definition: catalog.buildInfo, * read ({ undici }) { yield single([version, undici, process.versions.node], 1) } },
   {
     definition: catalog.loopUtilization,
-    * read () {
-      const before = utilization
-      utilization = performance.eventLoopUtilization()
-      yield single([], performance.eventLoopUtilization(utilization, before).utilization)
-    }
+    * read (_recorder, now) { yield single([], utilizationOf(now)) }
   }
 ]

@@ -86,3 +86,11 @@ test('waiting makes saturation steeper: by a third of the wait in relation to th
 
   assert.ok(Math.abs(ratio - 0.5 * 1.3) < 0.001, String(ratio))
 })
+
+test('readings of the event loop within a second are one reading', async () => {
+  const recorder = new Recorder('7')
+  const values = [await read(upstreamOf('a', []), recorder), await read(upstreamOf('a', []), recorder)].map((scrape) => scrape.value('sluice_event_loop_utilization_ratio'))
+
+  assert.ok(values[0]! >= 0 && values[0]! <= 1)
+  assert.equal(values[1], values[0])
+})
