@@ -109,7 +109,7 @@ export class Recorder implements Observer {
   /** Counts what has passed so far of all that is open; in steps, for whoever is about to read bytes. */
   * passing (): Generator<void> {
     for (const flow of this.flows) {
-      countPassed(flow, this.#seriesOf(flow.exchange).bytes.bytes)
+      if (!flow.exchange.isSuperseded) countPassed(flow, this.#seriesOf(flow.exchange).bytes.bytes)
       yield
     }
   }
