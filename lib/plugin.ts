@@ -96,7 +96,8 @@ function setUp (app: FastifyInstance): Gateway {
 /** Endpoints that all have weight 0 may be meant, while they are replaced; whoever did not mean it should not have to look for it. */
 function warnOfIdle (app: FastifyInstance, { upstreams }: Snapshot): void {
   for (const { name, state } of upstreams.values()) {
-    if (state.endpoints.every(({ baseWeight }) => baseWeight === 0)) app.log.warn({ upstream: name }, 'every endpoint of the upstream has weight 0: its requests are answered with 503')
+    if (state.endpoints.some(({ baseWeight }) => baseWeight > 0)) continue
+    app.log.warn({ upstream: name }, 'every endpoint of the upstream has weight 0: its requests are answered with 503')
   }
 }
 

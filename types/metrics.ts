@@ -12,9 +12,9 @@ export interface ProxyMetrics {
   /** Everything, in Prometheus' text format 0.0.4. */
   prometheus (): Promise<string>
   /**
-   * Registers everything in a registry of prom-client or @prometheus-io/client, whose own readers and aggregation then have it too, until the app is closed.
-   * Several apps may share one registry: series that they have alike are one, counters and histograms summed, gauges summed or the worst of them. Twice for
-   * one app is once. What the registry refuses is logged, and left out.
+   * Registers everything in a registry of prom-client or @prometheus-io/client, whose own readers and aggregation then have it too, until
+   * the app is closed. Several apps may share one registry: series that they have alike are one, counters and histograms summed, gauges
+   * summed or the worst of them. Twice for one app is once. What the registry refuses is logged, and left out.
    */
   register (registry: MetricsRegistry): void
   /** A metric producer for OpenTelemetry: `new PeriodicExportingMetricReader({ exporter, metricProducers: [app.proxy.metrics.producer()] })`. */

@@ -35,11 +35,12 @@ export interface UpstreamOptions {
   /** At least one. A URL with a path puts that path in front of every path sent to it. */
   endpoints: (string | EndpointOptions)[]
   /**
-   * How an endpoint is chosen; all honour weights, of one request at a time as of many. `power-of-two` draws two and takes the less busy one; `round-robin`
-   * takes turns; `random` draws; `least-requests` looks at all and takes the least busy, and of those that are equally busy one after another; `peak-ewma` draws
-   * two and takes the one that has answered sooner lately, for what it has under way (an attempt that failed, a 5xx or a 429 counts as a second; differences
-   * of less than 10 ms, or less than half, as none); `hash` keeps one key on one endpoint. Or one of your own; what it throws, and what is none of the endpoints
-   * it was shown, is `internal_error` (500); what its `onAttempt` throws is a warning of the process, once.
+   * How an endpoint is chosen; all honour weights, of one request at a time as of many. `power-of-two` draws two and takes the less busy
+   * one; `round-robin` takes turns; `random` draws; `least-requests` looks at all and takes the least busy, and of those that are equally
+   * busy one after another; `peak-ewma` draws two and takes the one that has answered sooner lately, for what it has under way (an attempt
+   * that failed, a 5xx or a 429 counts as a second; differences of less than 10 ms, or less than half, as none); `hash` keeps one key on
+   * one endpoint. Or one of your own; what it throws, and what is none of the endpoints it was shown, is `internal_error` (500); what its
+   * `onAttempt` throws is a warning of the process, once.
    * @default 'power-of-two'
    */
   balancer?: 'power-of-two' | 'round-robin' | 'random' | 'least-requests' | 'peak-ewma' | HashOptions | Balancer
@@ -109,8 +110,8 @@ export interface LimitOptions {
 }
 
 /**
- * By what callers are told apart: a number is taken as its digits, an object with a text of its own (an ObjectId) as that text. undefined, null, NaN and ''
- * are no key. A promise, and an object that has no text of its own, end the request with `internal_error` (500).
+ * By what callers are told apart: a number is taken as its digits, an object with a text of its own (an ObjectId) as that text. undefined,
+ * null, NaN and '' are no key. A promise, and an object that has no text of its own, end the request with `internal_error` (500).
  */
 export type CallerKey = string | number | bigint | { toString (): string, readonly then?: never } | null | undefined
 
@@ -125,9 +126,9 @@ export interface EndpointOptions {
   /** `http://name:port` or `https://name:port`, optionally with a base path. */
   origin: string
   /**
-   * Share of the traffic in relation to the other endpoints. 0 takes it out: no request goes there, no retry either, nor when everything else fails; it
-   * counts in no share of the endpoints that are up, and only health checks still ask it. With 0 for all, requests are answered with
-   * `no_healthy_upstream` (503), and the log has a warning at start.
+   * Share of the traffic in relation to the other endpoints. 0 takes it out: no request goes there, no retry either, nor when everything
+   * else fails; it counts in no share of the endpoints that are up, and only health checks still ask it. With 0 for all, requests are
+   * answered with `no_healthy_upstream` (503), and the log has a warning at start.
    * @default 1
    */
   weight?: number
@@ -577,8 +578,8 @@ export interface CanaryOptions {
   /** Cookie that decides, by the same rule. */
   cookie?: string
   /**
-   * Percentage, two decimals, of all requests that neither header nor cookie decided. Those of several canaries add up: 100 at most in all, and what
-   * they leave is the stable side's.
+   * Percentage, two decimals, of all requests that neither header nor cookie decided. Those of several canaries add up: 100 at most in all,
+   * and what they leave is the stable side's.
    * @default 0
    */
   weight?: number

@@ -33,7 +33,7 @@ export function availabilityOf (all: readonly Endpoint[]): Availability {
   return { available, tiers, isPanic: false }
 }
 
-/** Whether an endpoint is for traffic at all: one of weight 0 is not, and counts in no share of those that are. */
+/** True of endpoints that are for traffic: one of weight 0 is not, and counts in no share of those that are. */
 export function hasWeight ({ baseWeight }: Endpoint): boolean {
   return baseWeight > 0
 }

@@ -57,10 +57,11 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 const emptyFunction = /^function\s*[\w$]*\s*\(\)\s*\{\s*\}$/
 
 /**
- * Fastify's `logger: false`, to which nothing needs to be said: it inherits one empty function for every level (test/contract/fastify.test.ts). That it is
- * its own child, too, tells nothing: loggers of apps are, and want every line.
+ * Fastify's `logger: false`, to which nothing needs to be said: it inherits one empty function for every level
+ * (test/contract/fastify.test.ts). That it is its own child, too, tells nothing: loggers of apps are, and want every line.
  */
 export function isSilent (log: FastifyBaseLogger): boolean {
   const { info } = log
-  return !Object.hasOwn(log, 'info') && !('level' in log) && levels.every((level) => log[level] === info) && emptyFunction.test(Function.prototype.toString.call(info))
+  if (Object.hasOwn(log, 'info') || 'level' in log) return false
+  return levels.every((level) => log[level] === info) && emptyFunction.test(Function.prototype.toString.call(info))
 }

@@ -47,8 +47,9 @@ export function sumOfWeights (canaries: readonly { readonly weight: number }[]):
 }
 
 /**
- * Works out the threshold of each canary of a route, so that its weight is its share of all: a canary draws only of the callers whom those before it
- * have left. The first one draws with its own weight, whatever is behind it; and since raising a weight lowers no threshold, it moves nobody to stable.
+ * Works out the threshold of each canary of a route, so that its weight is its share of all: a canary draws only of the callers whom those
+ * before it have left. The first one draws with its own weight, whatever is behind it; and since raising a weight lowers no threshold, it
+ * moves nobody to stable.
  */
 export function settleThresholds (canaries: readonly Canary[]): void {
   let given = 0

@@ -1,6 +1,8 @@
 import type { ProxyExchange } from './exchange.ts'
 
-/** An exchange whose bytes go on to pass for a while, an upload, a stream or a tunnel, and how many of them the metrics have counted so far. */
+/**
+ * An exchange whose bytes go on to pass for a while, an upload, a stream or a tunnel, and how many of them the metrics have counted so far.
+ */
 export class Flow {
   readonly exchange: ProxyExchange
   bytesIn = 0

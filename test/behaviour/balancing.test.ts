@@ -63,7 +63,13 @@ for (const [weights, low, high] of shares) {
   })
 }
 
-for (const [what, key] of [['a promise', async () => 'ann'], ['a promise that rejects', () => Promise.reject(new Error('rejected'))], ['a plain object', () => ({})]] as [string, HashOptions['key']][]) {
+const wrongKeys = [
+  ['a promise', async () => 'ann'],
+  ['a promise that rejects', () => Promise.reject(new Error('rejected'))],
+  ['a plain object', () => ({})]
+] as [string, HashOptions['key']][]
+
+for (const [what, key] of wrongKeys) {
   test(`a key of hash that is ${what} is answered with 500, and the log names the option`, async (t) => {
     const { proxy, origins } = await startMany(t, [1, 1], { balancer: { name: 'hash', key } })
 

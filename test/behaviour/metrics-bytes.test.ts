@@ -7,7 +7,7 @@ import type { MetricsRegistry } from '../../types/index.ts'
 import { connect } from '../helpers/client.ts'
 import { Scrape } from '../helpers/metrics.ts'
 import { answer, cutBody, origin } from '../helpers/origin.ts'
-import { start, type Started } from '../helpers/proxy.ts'
+import { type Extra, start, type Started } from '../helpers/proxy.ts'
 import { eventually } from '../helpers/until.ts'
 import { tunnel } from '../helpers/websocket.ts'
 
@@ -28,6 +28,11 @@ function whenCounted (proxy: Started, from: number, to: number): Promise<true> {
     assert.ok(bytesIn <= from && bytesOut <= to, `${bytesIn} and ${bytesOut} bytes: something counts twice`)
     return bytesIn === from && bytesOut === to
   })
+}
+
+/** Keeps the exchanges that are answered. */
+function keeping (exchanges: ProxyExchange[]): Extra {
+  return { before: (app) => { app.addHook('onSend', async (request) => { exchanges.push(request.proxy as ProxyExchange) }) } }
 }
 
 /** An upstream whose answers the test writes. */
@@ -170,7 +175,7 @@ test('an answer that is tried again counts as what came of it in the end', async
 test('short requests are no flows, and nothing is kept of those that are over', async (t) => {
   const upstream = await origin(t, (req, res) => { res.end(req.url === '/large' ? Buffer.alloc(2_000_000) : 'ok') })
   const exchanges: ProxyExchange[] = []
-  const proxy = await start(t, { upstream: upstream.url }, { before: (app) => { app.addHook('onSend', async (request) => { exchanges.push(request.proxy as ProxyExchange) }) } })
+  const proxy = await start(t, { upstream: upstream.url }, keeping(exchanges))
 
   assert.equal((await proxy.get('/small')).status, 200)
   assert.equal((await proxy.request('/small', { method: 'POST', body: 'abc' })).status, 200)
@@ -184,7 +189,7 @@ test('short requests are no flows, and nothing is kept of those that are over', 
 test('with metrics off nothing is kept of a stream', async (t) => {
   const { url, answers } = await streaming(t)
   const exchanges: ProxyExchange[] = []
-  const proxy = await start(t, { upstream: url, metrics: false }, { before: (app) => { app.addHook('onSend', async (request) => { exchanges.push(request.proxy as ProxyExchange) }) } })
+  const proxy = await start(t, { upstream: url, metrics: false }, keeping(exchanges))
   const client = await connect(t, proxy.port)
   client.write('GET /events HTTP/1.1\r\nHost: proxy.test\r\n\r\n')
   await client.until('\r\n\r\n')

@@ -37,7 +37,8 @@ async function appIn (t: TestContext, registry: Registry, name: string, requests
 /** Requests by upstream; throws where a series is there twice. */
 async function requestsIn (registry: Registry): Promise<Record<string, number>> {
   const found: Record<string, number> = {}
-  for (const [labels, count] of Object.entries(new Scrape(await registry.metrics()).of('sluice_requests_total'))) found[/upstream="([^"]*)"/.exec(labels)![1]!] = count
+  const requests = new Scrape(await registry.metrics()).of('sluice_requests_total')
+  for (const [labels, count] of Object.entries(requests)) found[/upstream="([^"]*)"/.exec(labels)![1]!] = count
   return found
 }
 
@@ -118,11 +119,12 @@ for (const name of ['prom-client', '@prometheus-io/client']) {
 
     assert.equal(both.sum('sluice_requests_total'), 3)
     assert.equal(both.sum('sluice_request_duration_seconds_count'), 3)
-    assert.equal(both.value('sluice_request_duration_seconds_bucket{le="+Inf",route="/x",upstream="same",variant="stable",code_class="2xx"}') ?? both.value('sluice_request_duration_seconds_bucket{route="/x",upstream="same",variant="stable",code_class="2xx",le="+Inf"}'), 3)
+    const buckets = Object.entries(both.of('sluice_request_duration_seconds_bucket')).filter(([labels]) => labels.includes('le="+Inf"'))
+    assert.deepEqual(buckets.map(([, count]) => count), [3])
     assert.equal(both.sum('sluice_response_bytes_total'), 6)
     assert.equal(both.sum('sluice_config_last_reload_successful'), 1)
     assert.equal(both.sum('sluice_build_info'), 1)
-    assert.deepEqual(Object.entries(both.of('sluice_endpoints')).filter(([labels]) => labels.includes('total')).map(([, count]) => count), [1])
+    assert.equal(both.value('sluice_endpoints{upstream="same",state="total"}'), 1)
 
     // Sums again where one has gone.
     await one.app.close()

@@ -34,7 +34,7 @@ if (cluster.isPrimary) {
     }))
     const front = Fastify()
     front.get('/metrics', apps[0]!.proxy.metrics.handler)
-    for (const [index, app] of apps.entries()) front.get(['/one', '/two'][index]!, async () => (await app.inject(['/one', '/two'][index]!)).body)
+    for (const [index, url] of ['/one', '/two'].entries()) front.get(url, async () => (await apps[index]!.inject(url)).body)
     front.get('/close', async () => { await apps[1]!.close(); return 'closed' })
     front.get('/closeall', async () => { await Promise.all(apps.map((app) => app.close())); return 'closed' })
     process.on('SIGTERM', () => process.exit())

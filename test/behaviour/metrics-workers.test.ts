@@ -6,7 +6,10 @@ import { answer, origin } from '../helpers/origin.ts'
 import { launch, type Program } from '../helpers/program.ts'
 import { patience } from '../helpers/until.ts'
 
-async function workers (t: TestContext, mode: 'early' | 'late' | 'lonely' | 'several', check: (program: Program, one: string, other: string) => Promise<void>): Promise<void> {
+type Mode = 'early' | 'late' | 'lonely' | 'several'
+type Check = (program: Program, one: string, other: string) => Promise<void>
+
+async function workers (t: TestContext, mode: Mode, check: Check): Promise<void> {
   const upstream = await origin(t, answer(200, 'ok'))
   const program = launch(t, 'test/behaviour/metrics-workers-program.js', [upstream.url, mode])
   const urls = await program.until('both workers', ({ stdout }) => {
@@ -85,7 +88,8 @@ test('several apps in each worker are all counted, and what they counted is kept
     for (const path of ['/one', '/two']) await request(other + path)
     for (const url of [one, other]) {
       const scrape = await until(url, 5)
-      assert.deepEqual(Object.entries(scrape.of('sluice_requests_total')).map(([labels, count]) => [/route="([^"]*)"/.exec(labels)![1], count]).sort(), [['/one', 2], ['/two', 3]])
+      const requests = Object.entries(scrape.of('sluice_requests_total')).map(([labels, count]) => [/route="([^"]*)"/.exec(labels)![1], count])
+      assert.deepEqual(requests.sort(), [['/one', 2], ['/two', 3]])
       assert.equal(scrape.sum('sluice_build_info'), 1)
     }
 

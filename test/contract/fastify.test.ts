@@ -127,7 +127,8 @@ test('the logger of an app without one inherits one empty function for every lev
 })
 
 test('an app takes a logger that is its own child as it is', () => {
-  const log = { level: 'info', fatal () {}, error () {}, warn () {}, info () {}, debug () {}, trace () {}, silent () {}, child () { return log } } as unknown as FastifyBaseLogger
+  const levels = Object.fromEntries(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => [level, () => {}]))
+  const log = { level: 'info', ...levels, child: () => log } as unknown as FastifyBaseLogger
 
   assert.equal(Fastify({ loggerInstance: log }).log, log)
 })

@@ -6,8 +6,8 @@ import { Rotations } from './rotation.ts'
  * Looks at all and takes the least busy for its weight. Exact where power-of-two is near enough, at a cost that grows with the number of
  * endpoints; and several proxies that see the same idle endpoint all run to it.
  *
- * Two are equally busy unless one of them, with this request on top, is still no busier for its weight than the other is now. Those have turns by
- * weight: else the heaviest of idle endpoints, or whoever happens to stand behind a busy one, would get all of a light load.
+ * Two are equally busy unless one of them, with this request on top, is still no busier for its weight than the other is now. Those have
+ * turns by weight: else the heaviest of idle endpoints, or whoever happens to stand behind a busy one, would get all of a light load.
  */
 class LeastRequests implements Balancer {
   readonly #rotations = new Rotations()

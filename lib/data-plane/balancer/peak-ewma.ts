@@ -6,17 +6,20 @@ import { WeightedDraw } from './weights.ts'
 const DECAY = 10_000
 /** Milliseconds an endpoint is taken to need while it is busy with its first requests and nothing is known of it. */
 const UNKNOWN_LATENCY = 1000
-/** Milliseconds an attempt that failed counts as, in its share of the attempts: an endpoint that fails at once must not look like a quick one. */
+/**
+ * Milliseconds an attempt that failed counts as, in its share of the attempts: an endpoint that fails at once must not look like a quick
+ * one.
+ */
 const FAILURE = 1000
 /**
- * The least that one attempt counts in that share. An endpoint that begins to fail at once is out after a handful of requests; a page that fails
- * wherever it is asked for, one in five hundred, leaves the others as different as they are. (Counted as peaks, failures of that one page made the mean
- * of endpoints of 10 and 50 ms, four requests at a time, 20 ms in place of 10.)
+ * The least that one attempt counts in that share. An endpoint that begins to fail at once is out after a handful of requests; a page that
+ * fails wherever it is asked for, one in five hundred, leaves the others as different as they are. (Counted as peaks, failures of that one
+ * page made the mean of endpoints of 10 and 50 ms, four requests at a time, 20 ms in place of 10.)
  */
 const FAILURE_WEIGHT = 1 / 32
 /**
- * Latencies that differ by less than this many ms, or by less than this factor, are equal: it is a garbage collection, or a connection that was made, and
- * no reason to pass over the weights.
+ * Latencies that differ by less than this many ms, or by less than this factor, are equal: it is a garbage collection, or a connection that
+ * was made, and no reason to pass over the weights.
  */
 const NOISE = 10
 const NOISE_FACTOR = 1.5
@@ -34,15 +37,15 @@ class Latency {
     const left = isFirst ? 0 : Math.exp((this.#at - now) / DECAY)
     const faded = this.#value * left
     if (latency > faded) this.#value = latency
-    // How soon it fails says nothing of how soon it answers.
+    // A quick failure says nothing of how soon it answers.
     else this.#value = isFailed ? faded : latency + (this.#value - latency) * left
     this.#failures += ((isFailed ? 1 : 0) - this.#failures) * Math.max(FAILURE_WEIGHT, 1 - left)
     this.#at = now
   }
 
   /**
-   * Milliseconds until it has answered, those times included in which it fails. Without new answers it fades too: an endpoint that nobody asks any more
-   * must get another chance.
+   * Milliseconds until it has answered, those times included in which it fails. Without new answers it fades too: an endpoint that nobody
+   * asks any more must get another chance.
    */
   at (now: number): number {
     const left = Math.exp((this.#at - now) / DECAY)
@@ -52,9 +55,9 @@ class Latency {
 }
 
 /**
- * Draws two and takes the one that is likely to answer sooner: what it needed lately, times what it has under way for its weight. Of endpoints of
- * unlike speed this finds the quick ones; least-requests only sees that the slow ones are full. Of endpoints of like speed it takes the less busy, as
- * power-of-two does, and so keeps to their weights.
+ * Draws two and takes the one that is likely to answer sooner: what it needed lately, times what it has under way for its weight. Of
+ * endpoints of unlike speed this finds the quick ones; least-requests only sees that the slow ones are full. Of endpoints of like speed it
+ * takes the less busy, as power-of-two does, and so keeps to their weights.
  */
 class PeakEwma implements Balancer, Observer {
   readonly #draw: WeightedDraw
@@ -105,9 +108,9 @@ function isNoise (a: number, b: number): boolean {
 }
 
 /**
- * Whether the endpoint did not do what it was asked. A 404, and any other answer below 500, is what a healthy endpoint gives, and as quick as it is: where
- * half of the answers are 404, leaving them out would be to know half as much. One that wrongly answers 404 to everything is for health checks to find. 429
- * is the endpoint's own "not now".
+ * True of answers by which an endpoint has not done what it was asked. A 404, and any other answer below 500, is what a healthy endpoint
+ * gives, and as quick as it is: where half of the answers are 404, leaving them out would be to know half as much. One that wrongly answers
+ * 404 to everything is for health checks to find. 429 is the endpoint's own "not now".
  */
 function isFailure (statusCode: number): boolean {
   return statusCode >= 500 || statusCode === 429

@@ -9,15 +9,16 @@ interface Place {
 }
 
 /**
- * Rounds of turns that an endpoint may be ahead of the others, or behind. One that was too busy to be served for long is not to be given everything
- * afterwards; with fewer rounds the weights of few requests at a time were missed by a point (9:10, two at a time: 46.8 % in place of 47.4 %).
+ * Rounds of turns that an endpoint may be ahead of the others, or behind. One that was too busy to be served for long is not to be given
+ * everything afterwards; with fewer rounds the weights of few requests at a time were missed by a point (9:10, two at a time: 46.8 % in
+ * place of 47.4 %).
  */
 const ROUNDS = 3
 
 /**
- * Turns by weight, spread out rather than in a row (the smooth weighted round-robin of nginx: everyone gains its weight each turn, the richest is
- * served and pays the sum of all). Remembered by the endpoint, not by the list: lists are new ones with every change of health and every step of a
- * slow start, and turns that began anew with each would never come to a light endpoint.
+ * Turns by weight, spread out rather than in a row (the smooth weighted round-robin of nginx: everyone gains its weight each turn, the
+ * richest is served and pays the sum of all). Remembered by the endpoint, not by the list: lists are new ones with every change of health
+ * and every step of a slow start, and turns that began anew with each would never come to a light endpoint.
  */
 export class Rotation {
   readonly #places = new WeakMap<Endpoint, Place>()
@@ -89,8 +90,8 @@ export class Rotation {
 }
 
 /**
- * The turns of one upstream. Those who ask for some of the endpoints only, a retry without the one that failed or a request that goes round the busy
- * ones, have turns of their own: in the others' they would set a dead endpoint's next turn forward, or skip that of a good one.
+ * The turns of one upstream. Those who ask for some of the endpoints only, a retry without the one that failed or a request that goes round
+ * the busy ones, have turns of their own: in the others' they would set a dead endpoint's next turn forward, or skip that of a good one.
  */
 export class Rotations {
   readonly #all = new Rotation()

@@ -45,9 +45,10 @@ export class WeightedDraw {
   }
 
   /**
-   * The less busy of two for its weight; `a`, which was drawn by weight, where neither is, so that idle endpoints get their shares. Between the two
-   * is where `b` is less busy now, and would be busier than `a` with this request on top: there it gets the request as often as the square of the part
-   * that it has room for. Without that, 9:10 at two requests at a time was 32:68; with it, it is exact there, and within two points at more.
+   * The less busy of two for its weight; `a`, which was drawn by weight, where neither is, so that idle endpoints get their shares. Between
+   * the two is where `b` is less busy now, and would be busier than `a` with this request on top: there it gets the request as often as the
+   * square of the part that it has room for. Without that, 9:10 at two requests at a time was 32:68; with it, it is exact there, and within
+   * two points at more.
    */
   lessBusy (a: Endpoint, b: Endpoint): Endpoint {
     const busy = a.active * b.weight

@@ -24,7 +24,7 @@ export async function tell (recorder: Recorder): Promise<Told> {
   return told
 }
 
-/** What only ever grows, at once: of a recorder that is about to go. */
+/** Counters and histograms, which only ever grow, at once: of a recorder that is about to go. */
 export function tellLasting (recorder: Recorder): Told {
   const told: Told = {}
   const visitor = telling(told)

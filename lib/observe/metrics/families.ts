@@ -12,7 +12,7 @@ import { gauges } from './gauges.ts'
 /** One metric and what there is of it now. Read lazily, so that a reader may rest between two samples. */
 export interface Family {
   readonly definition: Definition
-  /** What is to be done before it is read, in steps. */
+  /** Brings up to date all that is read of it, in steps. */
   prepare? (recorder: Recorder): Iterator<void>
   read (recorder: Recorder, now: number): Iterable<Sample>
 }

@@ -19,7 +19,11 @@ function ofUpstreams (definition: Definition, read: (series: UpstreamSeries, now
 }
 
 /** One number per endpoint, but for those of which there is none; those that share a name are one. */
-function * perEndpoint ({ name, upstream: { state } }: UpstreamSeries, read: (endpoint: Endpoint) => number | null, merge: (a: number, b: number) => number): Generator<Sample> {
+function * perEndpoint (
+  { name, upstream: { state } }: UpstreamSeries,
+  read: (endpoint: Endpoint) => number | null,
+  merge: (a: number, b: number) => number
+): Generator<Sample> {
   const endpoints = new Map<string, number>()
   for (const endpoint of state.endpoints) {
     const value = read(endpoint)

@@ -15,8 +15,8 @@ interface Value {
 }
 
 /**
- * One metric of all apps that are in a registry, which takes one of each name. It looks like one of the registry's own: what they ask of each other is
- * these methods.
+ * One metric of all apps that are in a registry, which takes one of each name. It looks like one of the registry's own: what they ask of
+ * each other is these methods.
  */
 class SharedMetric {
   readonly help: string
@@ -66,7 +66,7 @@ class SharedMetric {
       await this.#visit(recorders[0]!, (labels, value) => { values.push(...valuesOf(this.#definition, labels, value)) })
       return values
     }
-    // What apps have alike, such as an upstream of the same name, is one series: twice in one text it would be an error to Prometheus.
+    // Labels that apps have alike, such as an upstream's name, are one series: twice in one text they would be an error to Prometheus.
     const series = new Map<string, { labels: readonly string[], value: number | Counts }>()
     for (const recorder of recorders) {
       await this.#visit(recorder, (labels, value) => {
@@ -86,7 +86,7 @@ class SharedMetric {
   }
 }
 
-/** What we have in each registry, by name. */
+/** Our metrics in each registry, by name. */
 const shared = new WeakMap<MetricsRegistry, Map<string, SharedMetric>>()
 
 /** Registers every metric of an app; those of apps that are there already stay. */

@@ -21,7 +21,10 @@ const PATIENCE = 2000
 /** Of this process; null while it has no app. */
 let current: Worker | null = null
 
-/** A worker's side: tells the primary what its apps have counted, and asks it what all have. One for all apps, since the primary hears processes, not apps. */
+/**
+ * A worker's side: tells the primary what its apps have counted, and asks it what all have. One for all apps, since the primary hears
+ * processes, not apps.
+ */
 export class Worker {
   readonly #recorders = new Set<Recorder>()
   readonly #asked = new Map<number, (text: string, isLast: boolean) => void>()

@@ -4,7 +4,10 @@ import { availabilityOf } from '../../../lib/control-plane/availability.ts'
 import type { Endpoint } from '../../../types/model.ts'
 import { endpointAt } from '../samples.ts'
 
-/** `a` is well; `u` unhealthy, `e` ejected, `o` open, `h` half-open, `?` unknown, `z` well and of weight 0; a digit in front is the priority of those that follow. */
+/**
+ * `a` is well; `u` unhealthy, `e` ejected, `o` open, `h` half-open, `?` unknown, `z` well and of weight 0; a digit in front is the priority
+ * of those that follow.
+ */
 function endpoints (text: string): Endpoint[] {
   let priority = 0
   const list: Endpoint[] = []
@@ -36,7 +39,7 @@ const single: [string, string, boolean][] = [
   ['ooo', '', true],
   ['u', 'a', true],
   ['o', '', true],
-  // What was taken out is none of them, in panic neither.
+  // Endpoints that were taken out are none of them, in panic neither.
   ['aza', 'ac', false],
   ['uz', 'a', true],
   ['oz', '', true],

@@ -97,7 +97,10 @@ test('draws once more for each canary, of what those before it have left', () =>
   assert.equal(choose([canary({ name: 'a', weight: 50 }), canary({ name: 'b', weight: 50 })], {}, dice(0.999, 1 - 2 ** -53)), 'b by weight')
 })
 
-const several: readonly (readonly number[])[] = [[10], [50, 50], [30, 30, 30], [33.33, 33.33, 33.33], [33.3, 33.3, 33.4], [0, 25, 0, 75], [99.99, 0.01], [5, 0.5, 60, 12.25], [100, 0], [100 / 3, 100 / 3, 100 / 3]]
+const several: readonly (readonly number[])[] = [
+  [10], [50, 50], [30, 30, 30], [33.33, 33.33, 33.33], [33.3, 33.3, 33.4], [0, 25, 0, 75], [99.99, 0.01], [5, 0.5, 60, 12.25], [100, 0],
+  [100 / 3, 100 / 3, 100 / 3]
+]
 
 for (const weights of several) {
   for (const isSticky of [false, true]) {
@@ -126,7 +129,8 @@ for (const weights of several) {
 test('raising any one weight never moves a caller to stable, nor one that the first canary has', () => {
   const random = seeded(7)
   for (let round = 0; round < 60; round++) {
-    const canaries = Array.from({ length: 1 + Math.floor(random() * 4) }, (_, index) => canary({ name: `c${index}`, sticky: ({ headers }) => headers['x-user'] }))
+    const sticky: Rules['sticky'] = ({ headers }) => headers['x-user']
+    const canaries = Array.from({ length: 1 + Math.floor(random() * 4) }, (_, index) => canary({ name: `c${index}`, sticky }))
     let left = 100
     for (const one of canaries) {
       one.weight = Math.round(random() * left * 100) / 100
@@ -211,7 +215,8 @@ test('takes numbers and ids for keys, by their texts', () => {
 
 test('fails for a sticky key that is a promise or a plain object, and names the option', () => {
   for (const key of [Promise.resolve('ann'), Promise.reject(new Error('rejected')), {}] as CallerKey[]) {
-    assert.throws(() => choose([canary({ weight: 50, sticky: () => key })]), /^TypeError: `canary\.sticky` must return a key, and returned an? /)
+    const refused = /^TypeError: `canary\.sticky` must return a key, and returned an? /
+    assert.throws(() => choose([canary({ weight: 50, sticky: () => key })]), refused)
   }
   assert.equal(choose([canary({ weight: 0, sticky: () => assert.fail('not asked') })]), 'stable')
 })

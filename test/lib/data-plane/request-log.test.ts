@@ -4,7 +4,8 @@ import Fastify, { type FastifyBaseLogger } from 'fastify'
 import { isSilent } from '../../../lib/data-plane/request-log.ts'
 
 function loggerOf (write: () => void): FastifyBaseLogger {
-  const log: object = { level: 'info', fatal: write, error: write, warn: write, info: write, debug: write, trace: write, silent: write, child: () => log }
+  const levels = Object.fromEntries(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => [level, write]))
+  const log: object = { level: 'info', ...levels, child: () => log }
   return log as FastifyBaseLogger
 }
 
@@ -15,11 +16,12 @@ test('an app without a logger is silent', () => {
 
 test('every other logger is not, whatever its children and its level', () => {
   let lines = 0
-  class Inherited { info (): void { lines++ } }
-  const inherited = Object.assign(new Inherited(), { child: () => inherited }) as unknown as FastifyBaseLogger
-  for (const name of ['fatal', 'error', 'warn', 'debug', 'trace']) (Inherited.prototype as unknown as Record<string, unknown>)[name] = Inherited.prototype.info
+  const write = (): void => { lines++ }
+  const prototype = Object.fromEntries(['fatal', 'error', 'warn', 'info', 'debug', 'trace'].map((level) => [level, write]))
+  const inherited = Object.assign(Object.create(prototype) as object, { child: () => inherited }) as unknown as FastifyBaseLogger
   const loggers = [
-    Fastify({ logger: true }).log, Fastify({ logger: { level: 'silent' } }).log, Fastify({ loggerInstance: Fastify({ logger: { level: 'silent' } }).log }).log, loggerOf(() => { lines++ }), inherited,
+    Fastify({ logger: true }).log, Fastify({ logger: { level: 'silent' } }).log,
+    Fastify({ loggerInstance: Fastify({ logger: { level: 'silent' } }).log }).log, loggerOf(write), inherited,
     // Empty now: whoever gave it may watch it later.
     loggerOf(function noop () {})
   ]

@@ -19,7 +19,9 @@ test('holds what it was given, and has not fallen back yet', () => {
 })
 
 function thresholds (...weights: number[]): number[] {
-  const canaries = weights.map((weight, index) => new ProxyCanary({ name: `c${index}`, upstream: upstreamOf('next', []), header: null, cookie: null, values: null, sticky: null, onEmpty: 'stable', fallback: false, weight }))
+  const upstream = upstreamOf('next', [])
+  const rest = { upstream, header: null, cookie: null, values: null, sticky: null, onEmpty: 'stable', fallback: false } as const
+  const canaries = weights.map((weight, index) => new ProxyCanary({ ...rest, name: `c${index}`, weight }))
   settleThresholds(canaries)
   return canaries.map(({ threshold }) => threshold)
 }
@@ -31,7 +33,11 @@ test('a canary draws of what those before it have left', () => {
 })
 
 test('weights that add up to 100 leave nothing, whatever rounding makes of them', () => {
-  for (const weights of [[50, 50], [33.33, 33.33, 33.34], [33.3, 33.3, 33.4], [0.1, 0.2, 99.7], [99.99, 0.01], [14.28, 14.28, 14.28, 14.28, 14.28, 14.28, 14.32], [100 / 3, 100 / 3, 100 / 3], [100, 0]]) {
+  const whole = [
+    [50, 50], [33.33, 33.33, 33.34], [33.3, 33.3, 33.4], [0.1, 0.2, 99.7], [99.99, 0.01], [100, 0],
+    [14.28, 14.28, 14.28, 14.28, 14.28, 14.28, 14.32], [100 / 3, 100 / 3, 100 / 3]
+  ]
+  for (const weights of whole) {
     assert.equal(sumOfWeights(weights.map((weight) => ({ weight }))), 100)
     assert.equal(thresholds(...weights).findLast((threshold) => threshold > 0), 100, weights.join(' + '))
   }

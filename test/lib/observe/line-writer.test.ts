@@ -205,7 +205,8 @@ test('outlives a stream that is gone', (t) => {
 for (const [what, wrap] of Object.entries<(log: FastifyBaseLogger) => FastifyBaseLogger>({
   'is its own child': (log) => Object.assign(log, { child: () => log }),
   'stands in front of another, as its children do': (log) => {
-    const inFront = (): FastifyBaseLogger => new Proxy(log, { get: (target, name) => name === 'child' ? inFront : Reflect.get(target, name) as unknown })
+    const get = (target: FastifyBaseLogger, name: string | symbol): unknown => name === 'child' ? inFront : Reflect.get(target, name)
+    const inFront = (): FastifyBaseLogger => new Proxy(log, { get })
     return inFront()
   }
 })) {

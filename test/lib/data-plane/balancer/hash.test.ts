@@ -82,7 +82,11 @@ test('endpoints of one origin that differ in their paths are told apart', () => 
   assert.equal(new Set(users.map((user) => balance.pick(two, exchangeOf(user)))).size, 2)
 })
 
-for (const [what, key] of [['no key', { header: 'x-user' }], ['an empty one', () => ''], ['null', () => null], ['a number that was not sent', () => NaN]] as [string, HashKey][]) {
+const noKeys: [string, HashKey][] = [
+  ['no key', { header: 'x-user' }], ['an empty one', () => ''], ['null', () => null], ['a number that was not sent', () => NaN]
+]
+
+for (const [what, key] of noKeys) {
   test(`a request with ${what} goes to the less busy of two`, () => {
     const busy = [endpointAt('http://a', { active: 9 }), endpointAt('http://b')]
     const balance = balancer(key)
@@ -93,7 +97,9 @@ for (const [what, key] of [['no key', { header: 'x-user' }], ['an empty one', ()
 test('numbers and ids are keys like their texts', () => {
   for (const id of users.slice(0, 50).map((_, index) => index * 7919)) {
     const expected = byUser().pick(four, exchangeOf(String(id)))
-    for (const key of [id, BigInt(id), { toString: () => String(id) }]) assert.equal(balancer(() => key).pick(four, exchangeWith()), expected)
+    for (const key of [id, BigInt(id), { toString: () => String(id) }]) {
+      assert.equal(balancer(() => key).pick(four, exchangeWith()), expected)
+    }
   }
 })
 

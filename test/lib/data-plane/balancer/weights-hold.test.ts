@@ -10,7 +10,7 @@ import { clock, type Clock } from '../../../helpers/clock.ts'
 import { attemptOf, endpointAt, exchangeOver, seeded } from '../../samples.ts'
 
 /*
- * What each balancer makes of weights, in virtual time: so many requests at a time, of endpoints that are equally quick.
+ * Shares that each balancer makes of weights, in virtual time: so many requests at a time, of endpoints that are equally quick.
  */
 
 interface World {

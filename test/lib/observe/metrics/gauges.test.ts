@@ -61,8 +61,13 @@ test('an endpoint of weight 0 is draining, and neither up nor down', async () =>
   out.health = 'unhealthy'
   const scrape = await read(upstreamOf('a', [well, out], [well]))
 
-  assert.deepEqual(scrape.of('sluice_endpoints'), { '{upstream="a",state="healthy"}': 1, '{upstream="a",state="draining"}': 1, '{upstream="a",state="total"}': 2 })
-  assert.deepEqual([...scrape.text.matchAll(/^sluice_endpoint_up\{.*/gm)].map(String), ['sluice_endpoint_up{upstream="a",endpoint="http://10.0.0.1:1"} 1'])
+  assert.deepEqual(scrape.of('sluice_endpoints'), {
+    '{upstream="a",state="healthy"}': 1,
+    '{upstream="a",state="draining"}': 1,
+    '{upstream="a",state="total"}': 2
+  })
+  const up = [...scrape.text.matchAll(/^sluice_endpoint_up\{.*/gm)].map(String)
+  assert.deepEqual(up, ['sluice_endpoint_up{upstream="a",endpoint="http://10.0.0.1:1"} 1'])
 })
 
 test('tunnels saturate no pool, and endpoints that share one have its connections once', async () => {
@@ -89,7 +94,8 @@ test('waiting makes saturation steeper: by a third of the wait in relation to th
 
 test('readings of the event loop within a second are one reading', async () => {
   const recorder = new Recorder('7')
-  const values = [await read(upstreamOf('a', []), recorder), await read(upstreamOf('a', []), recorder)].map((scrape) => scrape.value('sluice_event_loop_utilization_ratio'))
+  const scrapes = [await read(upstreamOf('a', []), recorder), await read(upstreamOf('a', []), recorder)]
+  const values = scrapes.map((scrape) => scrape.value('sluice_event_loop_utilization_ratio'))
 
   assert.ok(values[0]! >= 0 && values[0]! <= 1)
   assert.equal(values[1], values[0])
