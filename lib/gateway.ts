@@ -18,6 +18,7 @@ import type { RouteGuards } from './data-plane/route-guards.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
 import { findSocketFault } from './model/origin.ts'
+import { settleThresholds, sumOfWeights } from './model/canary.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
 import { ReplyRoutes, type ReplyUpstreams } from './reply-routes.ts'
 import { ConfigError, proxyError, withoutSecrets } from './errors.ts'
@@ -165,7 +166,11 @@ export class Gateway implements AdHocOwner, ReplyUpstreams {
     const canary = route.canaries?.find((candidate) => candidate.name === name)
     if (canary === undefined) throw refused('name', `'${route.id}' has no canary '${withoutSecrets(name)}'`, name, route.canaries?.map((candidate) => candidate.name) ?? [])
     if (typeof weight !== 'number' || !(weight >= 0 && weight <= 100)) throw refused('weight', `must be a number from 0 to 100, not ${String(weight)}`, '', [])
+    const canaries = route.canaries!
+    const sum = sumOfWeights(canaries.map((other) => other === canary ? { weight } : other))
+    if (sum > 100) throw refused('weight', `would make ${sum} per cent with the other canaries of '${route.id}'; there are 100`, '', [])
     canary.weight = weight
+    settleThresholds(canaries)
   }
 
   upstream (name: string): Upstream | undefined {

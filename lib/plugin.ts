@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ProxyControl } from '../types/control.ts'
+import type { Snapshot } from '../types/model.ts'
 import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
 import { watchArrivals } from './data-plane/arrival.ts'
 import { explain } from './data-plane/explain.ts'
@@ -70,9 +71,13 @@ function setUp (app: FastifyInstance): Gateway {
   app.addHook('onReady', async () => {
     // An SDK is registered before the app is: its propagator says so.
     gateway.forwarder.tracing = Tracing.create(version)
-    if (gateway.hasMetrics) gateway.observers.push(recorder)
+    if (gateway.hasMetrics) {
+      gateway.observers.push(recorder)
+      gateway.forwarder.flows = recorder.flows
+    }
     gateway.build()
     gateway.guards = new RouteGuards(lookup, gateway.snapshot!.routes)
+    warnOfIdle(app, gateway.snapshot!)
     slowest.pauses = watchPauses(settle)
     recorder.prepare(gateway.snapshot!, Date.now() / 1000)
     watchArrivals(app.server, gateway.urls)
@@ -88,6 +93,14 @@ function setUp (app: FastifyInstance): Gateway {
   })
   app.addHook('onClose', async () => { unwatchPauses(settle); await gateway.close(); metrics.close() })
   return gateway
+}
+
+/** Endpoints that all have weight 0 may be meant, while they are replaced; whoever did not mean it should not have to look for it. */
+function warnOfIdle (app: FastifyInstance, { upstreams }: Snapshot): void {
+  for (const { name, state } of upstreams.values()) {
+    if (state.endpoints.some(({ baseWeight }) => baseWeight > 0)) continue
+    app.log.warn({ upstream: name }, 'every endpoint of the upstream has weight 0: its requests are answered with 503')
+  }
 }
 
 function watch (app: FastifyInstance, gateway: Gateway): void {

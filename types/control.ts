@@ -34,7 +34,7 @@ export interface UpstreamStats {
 export interface EndpointStats {
   readonly origin: string
   readonly priority: number
-  /** As configured. */
+  /** As configured; 0 is never available. */
   readonly weight: number
   /** Less while it starts slowly. */
   readonly currentWeight: number
@@ -66,7 +66,8 @@ export interface ProxyControl {
    * Changes a canary for requests that come from now on.
    * @param route id of the route, or its url where only one route has it
    * @param name name of the canary
-   * @throws ConfigError if there is no such route or canary, or the weight is not between 0 and 100
+   * @throws ConfigError if there is no such route or canary, the weight is not between 0 and 100, or the weights of the route's canaries
+   * would be more than 100 in all
    */
   setCanary (route: string, name: string, change: { weight: number }): void
   /** What is counted, and who reads it. */

@@ -50,7 +50,10 @@ export interface Explanation {
 export interface ExplainedCanary {
   readonly name: string
   readonly upstream: string
+  /** Per cent of all requests that neither header nor cookie decided. */
   readonly weight: number
+  /** Per cent of those that no canary before it has taken: what it draws with. */
+  readonly threshold: number
   readonly isChosen: boolean
   /** The header's or the cookie's value where it was asked for one. */
   readonly header: string | null
@@ -74,5 +77,5 @@ export interface ExplainedEndpoint {
   readonly ejectedFor: number
   readonly isAvailable: boolean
   /** Why it is not available, or null. */
-  readonly reason: 'breaker' | 'ejected' | 'unhealthy' | 'others are preferred' | null
+  readonly reason: 'weight 0' | 'breaker' | 'ejected' | 'unhealthy' | 'others are preferred' | null
 }

@@ -12,17 +12,21 @@ export interface ProxyMetrics {
   /** Everything, in Prometheus' text format 0.0.4. */
   prometheus (): Promise<string>
   /**
-   * Registers everything in a registry of prom-client or @prometheus-io/client, whose own readers and aggregation then have it too.
-   * What the registry refuses is logged, and left out.
+   * Registers everything in a registry of prom-client or @prometheus-io/client, whose own readers and aggregation then have it too, until
+   * the app is closed. Several apps may share one registry: series that they have alike are one, counters and histograms summed, gauges
+   * summed or the worst of them. Twice for one app is once. What the registry refuses is logged, and left out.
    */
   register (registry: MetricsRegistry): void
   /** A metric producer for OpenTelemetry: `new PeriodicExportingMetricReader({ exporter, metricProducers: [app.proxy.metrics.producer()] })`. */
   producer (): MetricsProducer
 }
 
-/** As much of a registry as is used. */
+/** As much of a registry as is used; without the last two, the metrics of an app that has closed stay in it, empty. */
 export interface MetricsRegistry {
   registerMetric (metric: any): void
+  readonly contentType?: string
+  getSingleMetric? (name: string): any
+  removeSingleMetric? (name: string): void
 }
 
 /** As `MetricProducer` of @opentelemetry/sdk-metrics wants it. */

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import type { Balancer, ConnectionObserver, Observer, RetryPolicy, Transform } from './policy.ts'
-import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
+import type { BodyFunction, CallerKey, RequestHead, ResponseHead } from './options.ts'
 
 /*
  * Who may write what. Everything else is written by nobody after construction.
@@ -20,7 +20,7 @@ import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
  *   .failures, .refusals, .passed
  * endpoint.probing, .probedAt        attempt, breaker                              choice of an endpoint
  * upstream.refresh                   monitor, when it is made                      breaker
- * canary.weight                      setCanary                                     canary choice, once per exchange
+ * canary.weight, .threshold          setCanary                                     canary choice, once per exchange
  * canary.fallbacks                   canary choice                                 stats
  * exchange.*, attempt.*              entry, forwarder, attempt                     transforms, observers
  */
@@ -229,7 +229,7 @@ export interface Endpoint {
   readonly hostField: string | null
   /** Put in front of every path; '' for none. */
   readonly basePath: string
-  /** As configured. */
+  /** As configured; 0 is never available. */
   readonly baseWeight: number
   /** Less while it starts slowly; with each change `available` is a new list. */
   weight: number
@@ -290,11 +290,13 @@ export interface Canary {
   readonly header: string | null
   readonly cookie: string | null
   readonly values: ReadonlySet<string> | RegExp | null
-  readonly sticky: ((request: FastifyRequest) => string | undefined) | null
+  readonly sticky: ((request: FastifyRequest) => CallerKey) | null
   readonly onEmpty: 'stable' | 'fail'
   readonly fallback: boolean
-  /** Per cent, two decimals. */
+  /** Per cent, two decimals, of all requests that neither header nor cookie decided. */
   weight: number
+  /** Per cent of those requests that no canary before it has taken: what is drawn. Worked out whenever a weight of the route changes. */
+  threshold: number
   /** How often its upstream had no available endpoint and the stable side served instead. */
   fallbacks: number
 }

@@ -55,10 +55,12 @@ export interface UpstreamOptions {
   /** At least one: URLs, of which one with a path puts that path in front of every path sent to it, or Unix sockets; see `EndpointOptions.origin`. */
   endpoints: (string | EndpointOptions)[]
   /**
-   * How an endpoint is chosen; all honour weights. `power-of-two` draws two and takes the less busy one; `round-robin` takes turns; `random` draws;
-   * `least-requests` looks at all and takes the least busy; `peak-ewma` draws two and takes the one that has answered sooner lately, for what it
-   * has under way; `hash` keeps one key on one endpoint. Or one of your own; what it throws, and what is none of the endpoints it was shown, is `internal_error` (500);
-   * what its `onAttempt` throws is a warning of the process, once.
+   * How an endpoint is chosen; all honour weights, of one request at a time as of many. `power-of-two` draws two and takes the less busy
+   * one; `round-robin` takes turns; `random` draws; `least-requests` looks at all and takes the least busy, and of those that are equally
+   * busy one after another; `peak-ewma` draws two and takes the one that has answered sooner lately, for what it has under way (an attempt
+   * that failed, a 5xx or a 429 counts as a second; differences of less than 10 ms, or less than half, as none); `hash` keeps one key on
+   * one endpoint. Or one of your own; what it throws, and what is none of the endpoints it was shown, is `internal_error` (500); what its
+   * `onAttempt` throws is a warning of the process, once.
    * @default 'power-of-two'
    */
   balancer?: 'power-of-two' | 'round-robin' | 'random' | 'least-requests' | 'peak-ewma' | HashOptions | Balancer
@@ -135,11 +137,17 @@ export interface LimitOptions {
   queueTimeout?: number
 }
 
+/**
+ * By what callers are told apart: a number is taken as its digits, an object with a text of its own (an ObjectId) as that text. undefined,
+ * null, NaN and '' are no key. A promise, and an object that has no text of its own, end the request with `internal_error` (500).
+ */
+export type CallerKey = string | number | bigint | { toString (): string, readonly then?: never } | null | undefined
+
 /** Rendezvous hashing: when an endpoint goes, only its own keys move. */
 export interface HashOptions {
   name: 'hash'
   /** Whose value decides. A request without it is spread by `power-of-two`. */
-  key: { header: string } | { cookie: string } | ((request: FastifyRequest) => string | undefined)
+  key: { header: string } | { cookie: string } | ((request: FastifyRequest) => CallerKey)
 }
 
 export interface EndpointOptions {
@@ -150,7 +158,9 @@ export interface EndpointOptions {
    */
   origin: string
   /**
-   * Share of the traffic in relation to the other endpoints.
+   * Share of the traffic in relation to the other endpoints. 0 takes it out: no request goes there, no retry either, nor when everything
+   * else fails; it counts in no share of the endpoints that are up, and only health checks still ask it. With 0 for all, requests are
+   * answered with `no_healthy_upstream` (503), and the log has a warning at start.
    * @default 1
    */
   weight?: number
@@ -353,7 +363,7 @@ export interface RouteBehaviour {
   host?: 'upstream' | 'original' | (string & {})
   /** One canary. */
   canary?: CanaryOptions
-  /** Several canaries, in order; the first that matches wins. */
+  /** Several canaries, in order; the first whose header matches wins, then the first whose cookie does, then each has its weight. */
   canaries?: CanaryOptions[]
   /** Declarative edits: `remove`, then `set`, then `append`, after all built-in shaping. */
   headers?: { request?: HeaderEdits, response?: ResponseHeaderEdits }
@@ -648,12 +658,13 @@ export interface CanaryOptions {
   /** Cookie that decides, by the same rule. */
   cookie?: string
   /**
-   * Percentage, two decimals, of the requests that neither header nor cookie decided.
+   * Percentage, two decimals, of all requests that neither header nor cookie decided. Those of several canaries add up: 100 at most in all,
+   * and what they leave is the stable side's.
    * @default 0
    */
   weight?: number
-  /** Key that keeps one caller on one side for as long as the weight does not change. */
-  sticky?: { header: string } | { cookie: string } | ((request: FastifyRequest) => string | undefined)
+  /** Key that keeps one caller on one side for as long as no weight of the route changes. */
+  sticky?: { header: string } | { cookie: string } | ((request: FastifyRequest) => CallerKey)
   /**
    * What happens when the canary has no available endpoint: `stable`, or `no_healthy_upstream` (503).
    * @default 'stable'

@@ -12,7 +12,7 @@ import type { PrefixPair } from '../data-plane/transform/location.ts'
 import { Breaker } from '../data-plane/breaker/index.ts'
 import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
 import { seatsOf } from '../data-plane/limit/seats.ts'
-import { ProxyCanary } from '../model/canary.ts'
+import { ProxyCanary, settleThresholds, sumOfWeights } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
 import { readOrigin } from '../model/origin.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
@@ -196,6 +196,9 @@ function buildCanaries (configs: readonly CanaryConfig[], where: string, buildin
       weight: config.weight
     }))
   }
+  const sum = sumOfWeights(configs)
+  if (sum > 100) building.problems.push({ path: join(where, 'canaries'), message: `have weights of ${sum} per cent in all; there are 100` })
+  settleThresholds(canaries)
   return canaries.length === configs.length ? canaries : null
 }
 
@@ -211,7 +214,7 @@ function buildSticky (sticky: CanaryConfig['sticky']): Canary['sticky'] {
   if (typeof sticky === 'function') return sticky
   if ('cookie' in sticky) return (request) => readCookie(request.headers.cookie, sticky.cookie) ?? undefined
   const name = sticky.header.toLowerCase()
-  return (request) => request.headers[name] as string | undefined
+  return (request) => request.headers[name]
 }
 
 /** Timeouts that cannot all be meant: the later ones would never be reached, or always. */

@@ -15,8 +15,12 @@ const OVERPROVISIONING = 1.4
  *
  * With nothing left that is well, health is not believed any more (panic): what judges so harshly is likelier to be wrong than
  * everything to be down, and an error is what the client would get anyway. An open breaker is believed even then: it lets its own probes through.
+ *
+ * An endpoint of weight 0 is not one of them: whoever wrote that has taken it out, and neither a retry nor panic brings it back.
  */
-export function availabilityOf (endpoints: readonly Endpoint[]): Availability {
+export function availabilityOf (all: readonly Endpoint[]): Availability {
+  const endpoints = all.filter(hasWeight)
+  if (endpoints.length === 0) return { available: [], tiers: null, isPanic: false }
   const available = endpoints.filter(isWell)
   if (available.length === 0) {
     const rest = endpoints.filter(({ breaker }) => breaker !== 'open')
@@ -27,6 +31,11 @@ export function availabilityOf (endpoints: readonly Endpoint[]): Availability {
   const tiers = spill(endpoints, available)
   // Those that get nothing now are for nobody, but for retries that have tried all others.
   return { available, tiers, isPanic: false }
+}
+
+/** True of endpoints that are for traffic: one of weight 0 is not, and counts in no share of those that are. */
+export function hasWeight ({ baseWeight }: Endpoint): boolean {
+  return baseWeight > 0
 }
 
 function isWell ({ health, ejectedUntil, breaker }: Endpoint): boolean {

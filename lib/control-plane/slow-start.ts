@@ -28,7 +28,7 @@ export class SlowStart {
 
   /** From here on, up to its whole weight. The caller makes the new weight known. */
   begin (endpoint: Endpoint): void {
-    if (this.#window === 0) return
+    if (this.#window === 0 || endpoint.baseWeight === 0) return
     this.#since.set(endpoint, this.#timing.now())
     endpoint.weight = endpoint.baseWeight * rampedShare(0, this.#window)
     this.#cancel ??= this.#timing.setTimer(() => { this.#step() }, this.#window / STEPS)

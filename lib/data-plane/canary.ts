@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Canary, CanaryReason } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
+import { keyText } from '../model/option-result.ts'
 import { readCookie } from './cookie.ts'
 import { isProbing } from './limit/choose.ts'
 import { ProxyError, proxyError } from '../errors.ts'
@@ -12,7 +13,7 @@ type Verdict = 'canary' | 'stable' | null
 /**
  * Chooses the side of an exchange, once: by header, then cookie, then weight, in the order ingress-nginx documents.
  * Nothing that a client sends is an error here.
- * @throws ProxyError `no_healthy_upstream` when the chosen canary has no endpoint and says `fail`
+ * @throws ProxyError `no_healthy_upstream` when the chosen canary has no endpoint and says `fail`; TypeError for a sticky key that is none
  */
 export function chooseVariant (exchange: ProxyExchange, canaries: readonly Canary[], tools: Tools): void {
   const { request } = exchange
@@ -86,10 +87,17 @@ function judge (canary: Canary, sent: string | null): Verdict {
 
 /** With a key, its hash decides instead of chance: the same side each time, on every replica, and more weight only ever adds to it. */
 function draw (canary: Canary, request: FastifyRequest, random: () => number): boolean {
-  // A user's function: what it gives for an id may as well be a number, or null.
-  const key: unknown = canary.sticky === null ? undefined : canary.sticky(request)
-  const draw = key === undefined || key === null || key === '' ? random() : bucket(canary.name, String(key)) / 10_000
-  return draw * 100 < canary.weight
+  const key = stickyKey(canary, request)
+  const draw = key === undefined ? random() : bucket(canary.name, key) / 10_000
+  return draw * 100 < canary.threshold
+}
+
+/**
+ * The key by which a canary keeps its callers; undefined where it has none, or the request has not.
+ * @throws TypeError for what is no key
+ */
+export function stickyKey ({ sticky }: Canary, request: FastifyRequest): string | undefined {
+  return sticky === null ? undefined : keyText('canary.sticky', sticky(request))
 }
 
 /**

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import { type Override, ProxyExchange } from '../model/exchange.ts'
+import { openFlow } from '../model/flow.ts'
 import { bindTrace } from '../model/lazy-logger.ts'
 import { checkBoolean } from '../model/option-result.ts'
 import { restoreUrl } from './arrival.ts'
@@ -233,6 +234,7 @@ function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody |
     exchange.bytesIn = whole.length
     return whole
   }
+  openFlow(forwarder.flows, exchange)
   // A preParsing hook has put its own stream in the place of the client's.
   exchange.hasOwnLength = source !== raw
   return new RequestBody(source, exchange, forwarder.deadlines)

@@ -4,7 +4,7 @@ import type { Attempt, Canary, Endpoint, ProxyErrorLike, Route, Upstream } from 
 import type { RequestHead, ResponseHead } from '../../types/options.ts'
 import { ProxyExchange } from '../model/exchange.ts'
 import { urlOn } from '../model/origin.ts'
-import { chooseVariant } from './canary.ts'
+import { chooseVariant, stickyKey } from './canary.ts'
 import { readCookie } from './cookie.ts'
 import { type Gate, isRestarted, rewritePath } from './entry.ts'
 import { imagineRaw, imagineReply, imagineRequest } from './imagined.ts'
@@ -81,7 +81,8 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     endpoints: describeEndpoints(exchange.upstream, head?.path ?? '', gate.tools.now()),
     request: head === null ? null : aimed(head, exchange),
     response: shapeResponse(exchange, problems),
-    problems
+    // A sticky key is read twice: to be told, and to decide.
+    problems: [...new Set(problems)]
   }
 }
 
@@ -159,9 +160,9 @@ function shapeResponse (exchange: ProxyExchange, problems: string[]): ResponseHe
 }
 
 function describeCanary (canary: Canary, request: FastifyRequest, problems: string[]): ExplainedCanary {
-  let stickyKey: unknown = null
+  let key: string | null = null
   try {
-    stickyKey = canary.sticky?.(request) ?? null
+    key = stickyKey(canary, request) ?? null
   } catch (error) {
     problems.push(messageOf(error))
   }
@@ -170,10 +171,11 @@ function describeCanary (canary: Canary, request: FastifyRequest, problems: stri
     name: canary.name,
     upstream: canary.upstream.name,
     weight: canary.weight,
+    threshold: canary.threshold,
     isChosen: false,
     header: sent === undefined ? null : String(sent),
     cookie: canary.cookie === null ? null : readCookie(request.headers.cookie, canary.cookie),
-    stickyKey: stickyKey === null ? null : String(stickyKey),
+    stickyKey: key,
     isAvailable: canary.upstream.state.available.length > 0
   }
 }
@@ -195,7 +197,8 @@ function describeEndpoints ({ state }: Upstream, path: string, now: number): Exp
   })
 }
 
-function whyNot ({ breaker, ejectedUntil, health }: Endpoint, now: number): ExplainedEndpoint['reason'] {
+function whyNot ({ baseWeight, breaker, ejectedUntil, health }: Endpoint, now: number): ExplainedEndpoint['reason'] {
+  if (baseWeight === 0) return 'weight 0'
   if (breaker === 'open') return 'breaker'
   if (ejectedUntil > now) return 'ejected'
   return health === 'unhealthy' ? 'unhealthy' : 'others are preferred'

@@ -4,6 +4,7 @@ import type { Endpoint, ProxyErrorLike } from '../../types/model.ts'
 import type { ResponseHead } from '../../types/options.ts'
 import type { Tools } from '../../types/policy.ts'
 import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
+import { type Flow, openFlow } from '../model/flow.ts'
 import { ProxyAttempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import { bodyFault, overdue } from './blame.ts'
@@ -56,6 +57,8 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
   /** Streams without an end of their own, which would hold up a shutdown for ever. */
   readonly #eventStreams = new Set<ProxyAttempt>()
   readonly tunnels: Tunnels = new Tunnels()
+  /** null where nobody counts bytes. */
+  flows: Set<Flow> | null = null
 
   constructor (tools: Tools, respond: Respond) {
     this.#tools = tools
@@ -157,6 +160,7 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
     const { route } = exchange
     const head: ResponseHead = { statusCode: attempt.statusCode, headers }
     if (attempt.number > 1) answeredAtLast(attempt)
+    if (!attempt.isOver) openFlow(this.flows, exchange)
     try {
       exchange.isProxied = true
       settleHead(exchange, head, this.#isClosing)
@@ -238,6 +242,7 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
 
   /** The client's side is over: the answer is out, or the client has left. */
   finish (exchange: ProxyExchange, isWhole: boolean): void {
+    if (exchange.flow !== null) this.flows!.delete(exchange.flow)
     if (exchange.isSuperseded) return
     exchange.endedAt = this.#tools.now()
     this.deadlines.disarm(exchange)

@@ -52,7 +52,16 @@ export function isLogged (raw: IncomingMessage): boolean {
   return (raw as Traced)[kTrace] !== undefined
 }
 
-/** A logger that writes nothing is its own child (Fastify's `logger: false`). */
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+
+const emptyFunction = /^function\s*[\w$]*\s*\(\)\s*\{\s*\}$/
+
+/**
+ * Fastify's `logger: false`, to which nothing needs to be said: it inherits one empty function for every level
+ * (test/contract/fastify.test.ts). That it is its own child, too, tells nothing: loggers of apps are, and want every line.
+ */
 export function isSilent (log: FastifyBaseLogger): boolean {
-  return log.child({}) === log
+  const { info } = log
+  if (Object.hasOwn(log, 'info') || 'level' in log) return false
+  return levels.every((level) => log[level] === info) && emptyFunction.test(Function.prototype.toString.call(info))
 }

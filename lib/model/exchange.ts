@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attempt, Canary, CanaryReason, Endpoint, Exchange, Phase, ProxyErrorLike, Route, TunnelInfo, Upstream } from '../../types/model.ts'
+import type { Flow } from './flow.ts'
 import type { Place } from './line.ts'
 import type { RequestHead } from '../../types/options.ts'
 
@@ -130,6 +131,8 @@ export class ProxyExchange implements Exchange {
   phase: Phase = 'select'
   bytesIn = 0
   bytesOut = 0
+  /** null where all bytes pass at once, or nobody counts them. */
+  flow: Flow | null = null
   tunnel: ProxyTunnel | null = null
 
   // Deadlines, on the clock of performance.now(); Infinity is none. See data-plane/timeouts.ts.

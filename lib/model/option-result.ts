@@ -66,15 +66,17 @@ export function checkSynchronous (option: string, value: unknown): void {
 }
 
 /**
- * A key by which callers are told apart. An id may as well be a number, or an object with a text of its own (an ObjectId); undefined, null and
- * '' are no key.
+ * A key by which callers are told apart. An id may as well be a number, or an object with a text of its own (an ObjectId); undefined, null,
+ * '' and NaN, which a number is that was not sent, are no key.
  * @throws WrongResultError for what has no text that tells one caller from another
  */
 export function keyText (option: string, value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value
-  if (value === undefined || value === null) return undefined
+  if (value === undefined || value === null || Number.isNaN(value)) return undefined
   if (typeof value === 'function' || typeof value === 'symbol' || isPromise(value) || !hasOwnText(value)) throw wrongResult(option, 'a key', value)
   const text = String(value)
+  // A list of plain objects.
+  if (text.includes('[object ') && typeof value === 'object') throw wrongResult(option, 'a key', value)
   return text === '' ? undefined : text
 }
 

@@ -171,12 +171,19 @@ function printsMore (log: FastifyBaseLogger, stream: Stream, sample: object): bo
   return isHooked || changesFields || redacts || (stream as unknown as Record<symbol, unknown>)[wantsMetadata] === true
 }
 
+/** @returns '' where the child is not one of its own: taking its stream would take that of the logger, and every line from then on */
 function printedBy (log: FastifyBaseLogger, bindings: object, sample: object): string {
   let printed = ''
+  const stream = symbolOf(log, 'stream')!
+  const own = inside(log, 'stream')
   const child = log.child(bindings, { level: 'info' })
-  Object.defineProperty(child, symbolOf(log, 'stream')!, { value: { write: (line: string) => { printed = line } } })
+  if (child === log) return ''
+  Object.defineProperty(child, stream, { value: { write: (line: string) => { printed = line } }, configurable: true })
   child.info(sample, 'proxied')
-  return printed
+  if (inside(log, 'stream') === own) return printed
+  // The child stands in front of the logger itself.
+  Object.defineProperty(log, stream, { value: own, writable: true, enumerable: true })
+  return ''
 }
 
 function inside (log: FastifyBaseLogger, name: Part): unknown {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { type FastifyReply, LogController } from 'fastify'
+import { type FastifyReply, type FastifyServerOptions, LogController } from 'fastify'
 import { connect } from '../helpers/client.ts'
 import { answer, drip, hang, origin, refusedPort } from '../helpers/origin.ts'
 import { isAccessLine, start } from '../helpers/proxy.ts'
-import { later } from '../helpers/until.ts'
+import { eventually, later } from '../helpers/until.ts'
 
 const levels = { debug: 20, info: 30, warn: 40 }
 
@@ -161,6 +161,39 @@ test('stands beside the two lines of Fastify only where those are not disabled',
     const messages = app.logs.filter((line) => 'reqId' in line).map(({ msg }) => msg).sort()
     assert.deepEqual(messages, disableRequestLogging ? ['proxied'] : ['incoming request', 'proxied', 'request completed'])
   }
+})
+
+test('a logger that is its own child gets every line: of accesses, events and errors, and the warnings', async (t) => {
+  const lines: unknown[][] = []
+  const write = (...line: unknown[]): void => { lines.push(line) }
+  const levels = Object.fromEntries(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => [level, write]))
+  const log: object = { level: 'debug', ...levels, child: () => log }
+  const upstream = await origin(t, answer(200, 'ok'))
+  const down = `http://127.0.0.1:${await refusedPort()}`
+  const app = await start(t, {
+    upstreams: {
+      up: upstream.url,
+      pair: { endpoints: [down, upstream.url], outlier: { consecutiveFailures: 1 } },
+      none: { endpoints: [{ origin: down, weight: 0 }] }
+    },
+    routes: [{ url: '/up', upstream: 'up' }, { url: '/pair', upstream: 'pair' }, { url: '/none', upstream: 'none' }]
+  }, {
+    fastify: { logger: undefined, loggerInstance: log } as unknown as FastifyServerOptions,
+    after: (app) => { app.get('/own', (_request, reply) => reply.proxy('nowhere')) }
+  })
+  const messages = (): unknown[] => lines.map((line) => line[1])
+
+  await app.get('/up')
+  while (!messages().includes('endpoint ejected')) await app.get('/pair')
+  await app.get('/none')
+  await app.get('/own')
+  app.app.proxy.metrics.register({ registerMetric () { throw new Error('full') } })
+
+  const idle = 'every endpoint of the upstream has weight 0: its requests are answered with 503'
+  for (const message of ['proxied', 'endpoint ejected', idle, 'reply.proxy', 'a metric could not be registered']) {
+    await eventually(message, () => messages().includes(message))
+  }
+  await eventually('the line of a failure', () => lines.some(([fields]) => (fields as { error?: string }).error === 'no_healthy_upstream'))
 })
 
 test('works without a logger', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { UpstreamOptions } from '../../types/index.ts'
+import type { HashOptions, UpstreamOptions } from '../../types/index.ts'
 import { connect } from '../helpers/client.ts'
 import { answer, origin, type Origin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
@@ -60,6 +60,25 @@ for (const [weights, low, high] of shares) {
 
     const hits = origins.map((one) => one.hits)
     assert.ok(hits.every((count, index) => count >= low[index]! && count <= high[index]!), hits.join(', '))
+  })
+}
+
+const wrongKeys = [
+  ['a promise', async () => 'ann'],
+  ['a promise that rejects', () => Promise.reject(new Error('rejected'))],
+  ['a plain object', () => ({})]
+] as [string, HashOptions['key']][]
+
+for (const [what, key] of wrongKeys) {
+  test(`a key of hash that is ${what} is answered with 500, and the log names the option`, async (t) => {
+    const { proxy, origins } = await startMany(t, [1, 1], { balancer: { name: 'hash', key } })
+
+    const { status, body } = await proxy.get('/x')
+
+    assert.deepEqual([status, (JSON.parse(body) as { code: string }).code], [500, 'FST_SLUICE_INTERNAL_ERROR'])
+    assert.match(JSON.stringify((await proxy.line())['err']), /`balancer\.key` must return a key, not/)
+    assert.deepEqual(origins.map(({ hits }) => hits), [0, 0])
+    assert.equal(proxy.app.proxy.explain({ url: '/x' }).refusal, null)
   })
 }
 

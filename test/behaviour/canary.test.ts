@@ -154,6 +154,69 @@ test('setCanary is refused for what does not exist, and says what was meant', as
   assert.equal(app.proxy.snapshot!.routes.get('/*')!.canaries![0]!.weight, 5)
 })
 
+test('several canaries each get the share of their weight, and stable what they leave', async (t) => {
+  let drawn = 0
+  t.mock.method(Math, 'random', () => ((drawn++ * 7) % 500) / 500)
+  const sticky = { header: 'x-user' }
+  const app = await split(t, { canaries: [{ upstream: 'beta', weight: 50, sticky }, { upstream: 'gamma', weight: 30, sticky }] })
+  const client = await connect(t, app.port)
+
+  async function sides (): Promise<string[]> {
+    const found: string[] = []
+    for (let user = 0; user < 400; user++) {
+      client.write(`GET /x HTTP/1.1\r\nHost: x\r\nX-User: ${user}\r\n\r\n`)
+      found.push((await client.response()).body.toString())
+    }
+    return found
+  }
+  const share = (found: string[], name: string): number => found.filter((side) => side === name).length / 4
+
+  const before = await sides()
+  for (const [name, wanted] of [['beta', 50], ['gamma', 30], ['main', 20]] as const) {
+    assert.ok(Math.abs(share(before, name) - wanted) <= 6, `${share(before, name)} % on ${name}`)
+  }
+  app.app.proxy.setCanary('/*', 'gamma', { weight: 50 })
+  const after = await sides()
+  assert.equal(share(after, 'main'), 0)
+  for (const [user, side] of before.entries()) if (side !== 'main') assert.equal(after[user], side)
+})
+
+test('weights of more than 100 per cent in all are refused, at start and later', async (t) => {
+  await assert.rejects(split(t, { canaries: [{ upstream: 'beta', weight: 50 }, { upstream: 'gamma', weight: 50.01 }] }), (error) => {
+    assert.ok(error instanceof ConfigError)
+    assert.deepEqual(error.problems, [{ path: 'routes[0].canaries', message: 'have weights of 100.01 per cent in all; there are 100' }])
+    return true
+  })
+  const { app } = await split(t, { canaries: [{ upstream: 'beta', weight: 60 }, { upstream: 'gamma', weight: 30 }] })
+  const weights = (): number[] => app.proxy.snapshot!.routes.get('/*')!.canaries!.flatMap(({ weight, threshold }) => [weight, threshold])
+
+  assert.throws(() => { app.proxy.setCanary('/*', 'gamma', { weight: 50 }) }, (error) => {
+    return error instanceof ConfigError && /would make 110 per cent with the other canaries of '\/\*'/.test(error.message)
+  })
+  assert.deepEqual(weights(), [60, 60, 30, 75])
+  app.proxy.setCanary('/*', 'beta', { weight: 50 })
+  app.proxy.setCanary('/*', 'gamma', { weight: 50 })
+  assert.deepEqual(weights(), [50, 50, 50, 100])
+})
+
+const wrongKeys = [
+  ['a promise', async () => 'ann'],
+  ['a promise that rejects', () => Promise.reject(new Error('rejected'))],
+  ['a plain object', () => ({})]
+] as [string, NonNullable<CanaryOptions['sticky']>][]
+
+for (const [what, sticky] of wrongKeys) {
+  test(`a sticky key that is ${what} is answered with 500, and the log names the option`, async (t) => {
+    const app = await split(t, beta({ sticky, weight: 50 }))
+
+    const { status, body } = await app.get('/x')
+    assert.deepEqual([status, (JSON.parse(body) as { code: string }).code], [500, 'FST_SLUICE_INTERNAL_ERROR'])
+    assert.match(JSON.stringify((await app.line())['err']), /`canary\.sticky` must return a key, not/)
+    const explained = app.app.proxy.explain({ url: '/x' })
+    assert.deepEqual([explained.refusal?.error, explained.canaries[0]!.stickyKey, explained.problems.length], ['internal_error', null, 1])
+  })
+}
+
 test('says which variant answered, in the log and where asked in a header', async (t) => {
   const app = await split(t, { canaries: [{ upstream: 'beta', name: 'new', header: 'x-canary' }], expose: true })
 

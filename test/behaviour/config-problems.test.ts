@@ -94,7 +94,7 @@ const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
   [{ upstream: 'http://x/?q' }, 'upstream', /there is no upstream.*URL without query/],
   [{ upstream: url, prefix: '/api/:id', rewritePrefix: '/:id/x' }, 'rewritePrefix', /has no parameters such as '\/:id'; `rewrite` has: '\/:id\/x\/\*'$/],
   [upstream({ balancer: 'round-robbin' }), 'upstreams.users.balancer', /did you mean 'round-robin'/],
-  [upstream({ endpoints: [{ origin: url, weight: 0 }] }), 'upstreams.users.endpoints[0].weight', /> 0/],
+  [upstream({ endpoints: [{ origin: url, weight: -1 }] }), 'upstreams.users.endpoints[0].weight', />= 0/],
   [upstream({ pool: { connection: 1 } }), 'upstreams.users.pool.connection', /did you mean 'connections'/],
   [upstream({ pool: { connections: 0 } }), 'upstreams.users.pool.connections', />= 1/],
   [upstream({ pool: { connectTimeout: '5s' } }), 'upstreams.users.pool.connectTimeout', /whole number, not '5s'/],

@@ -86,8 +86,8 @@ test('says which canaries there were, what decided, and where the rest would go'
   const weighed = app.app.proxy.explain({ url: '/x', headers: { 'x-user': 'ann' } })
   assert.deepEqual([weighed.variant, weighed.variantReason, weighed.upstream], ['b', 'weight', 'b'])
   assert.deepEqual(weighed.canaries, [
-    { name: 'a', upstream: 'a', weight: 0, isChosen: false, header: null, cookie: null, stickyKey: null, isAvailable: true },
-    { name: 'b', upstream: 'b', weight: 100, isChosen: true, header: null, cookie: null, stickyKey: 'ann', isAvailable: true }
+    { name: 'a', upstream: 'a', weight: 0, threshold: 0, isChosen: false, header: null, cookie: null, stickyKey: null, isAvailable: true },
+    { name: 'b', upstream: 'b', weight: 100, threshold: 100, isChosen: true, header: null, cookie: null, stickyKey: 'ann', isAvailable: true }
   ])
   assert.equal(explained.canaries[0]!.cookie, '0')
 })

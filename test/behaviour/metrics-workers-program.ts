@@ -11,7 +11,7 @@ import proxy, { gatherMetrics } from '../../lib/index.ts'
 const [upstream, mode] = process.argv.slice(2)
 
 if (cluster.isPrimary) {
-  const gathered = mode === 'early' ? gatherMetrics() : null
+  const gathered = mode === 'early' || mode === 'several' ? gatherMetrics() : null
   cluster.fork()
   cluster.fork()
   process.on('SIGTERM', () => process.exit())
@@ -25,6 +25,24 @@ if (cluster.isPrimary) {
     gathered.close()
   })
 } else {
+  if (mode === 'several') {
+    // Two apps in each process: /close ends the second, /closeall both.
+    const apps = await Promise.all(['/one', '/two'].map(async (url) => {
+      const app = Fastify()
+      await app.register(proxy, { upstreams: { a: upstream! }, routes: [{ url, upstream: 'a' }] })
+      return app
+    }))
+    const front = Fastify()
+    front.get('/metrics', apps[0]!.proxy.metrics.handler)
+    for (const [index, url] of ['/one', '/two'].entries()) front.get(url, async () => (await apps[index]!.inject(url)).body)
+    front.get('/close', async () => { await apps[1]!.close(); return 'closed' })
+    front.get('/closeall', async () => { await Promise.all(apps.map((app) => app.close())); return 'closed' })
+    process.on('SIGTERM', () => process.exit())
+    process.on('disconnect', () => process.exit())
+    const url = await front.listen({ port: 0, host: '127.0.0.1', exclusive: true })
+    console.log(`listening ${url}`)
+    await new Promise(() => {})
+  }
   const app = Fastify()
   await app.register(proxy, { upstreams: { a: upstream! }, routes: [{ url: '/', upstream: 'a' }] })
   app.get('/metrics', app.proxy.metrics.handler)

@@ -6,7 +6,10 @@ import { answer, origin } from '../helpers/origin.ts'
 import { launch, type Program } from '../helpers/program.ts'
 import { patience } from '../helpers/until.ts'
 
-async function workers (t: TestContext, mode: 'early' | 'late' | 'lonely', check: (program: Program, one: string, other: string) => Promise<void>): Promise<void> {
+type Mode = 'early' | 'late' | 'lonely' | 'several'
+type Check = (program: Program, one: string, other: string) => Promise<void>
+
+async function workers (t: TestContext, mode: Mode, check: Check): Promise<void> {
   const upstream = await origin(t, answer(200, 'ok'))
   const program = launch(t, 'test/behaviour/metrics-workers-program.js', [upstream.url, mode])
   const urls = await program.until('both workers', ({ stdout }) => {
@@ -76,5 +79,27 @@ test('without a primary that gathers, a worker answers for itself', async (t) =>
 
     assert.equal((await until(one, 1)).sum('sluice_requests_total'), 1)
     assert.equal((await until(other, 2)).sum('sluice_requests_total'), 2)
+  })
+})
+
+test('several apps in each worker are all counted, and what they counted is kept when they close', async (t) => {
+  await workers(t, 'several', async (_program, one, other) => {
+    for (const path of ['/one', '/two', '/two']) await request(one + path)
+    for (const path of ['/one', '/two']) await request(other + path)
+    for (const url of [one, other]) {
+      const scrape = await until(url, 5)
+      const requests = Object.entries(scrape.of('sluice_requests_total')).map(([labels, count]) => [/route="([^"]*)"/.exec(labels)![1], count])
+      assert.deepEqual(requests.sort(), [['/one', 2], ['/two', 3]])
+      assert.equal(scrape.sum('sluice_build_info'), 1)
+    }
+
+    await request(`${one}/close`)
+    assert.equal((await until(one, 5)).sum('sluice_requests_total'), 5)
+    await request(`${other}/closeall`)
+    await request(`${one}/one`)
+    const startedAt = performance.now()
+    const scrape = await until(one, 6)
+    assert.equal(scrape.sum('sluice_requests_total'), 6)
+    assert.ok(performance.now() - startedAt < 1000, 'nobody waits for what has closed')
   })
 })

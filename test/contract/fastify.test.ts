@@ -113,13 +113,24 @@ test('asks a route for the logger of a request before there is a request, with b
   assert.deepEqual(traces('other'), [[undefined, 'string']])
 })
 
-test('a logger that writes nothing is its own child, and one that writes is not', () => {
-  const isSilent = (log: FastifyBaseLogger): boolean => log.child({}) === log
+test('the logger of an app without one inherits one empty function for every level, and is its own child', () => {
+  for (const { log } of [Fastify(), Fastify({ logger: false }), Fastify({ logger: null as unknown as false })]) {
+    const { info } = log
+    assert.deepEqual([Object.keys(log), 'level' in log], [['child'], false])
+    assert.ok([log.fatal, log.error, log.warn, log.debug, log.trace].every((level) => level === info))
+    assert.match(String(info), /^function noop \(\) \{\s*\}$/)
+    assert.equal(log.child({}), log)
+  }
+  // Children of pino's inherit empty functions too while they are silent, and a level may be set.
+  const { log } = Fastify({ logger: { level: 'silent' } })
+  for (const silent of [log, log.child({}), Fastify({ loggerInstance: log }).log]) assert.ok('level' in silent)
+})
 
-  assert.equal(isSilent(Fastify().log), true)
-  assert.equal(isSilent(Fastify({ logger: false }).log), true)
-  assert.equal(isSilent(Fastify({ logger: { level: 'info', stream: { write () {} } } }).log), false)
-  assert.equal(isSilent(Fastify({ logger: { level: 'silent' } }).log), false)
+test('an app takes a logger that is its own child as it is', () => {
+  const levels = Object.fromEntries(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => [level, () => {}]))
+  const log = { level: 'info', ...levels, child: () => log } as unknown as FastifyBaseLogger
+
+  assert.equal(Fastify({ loggerInstance: log }).log, log)
 })
 
 test('the logger of a request can be replaced, for its reply too', async (t) => {

@@ -104,6 +104,13 @@ export function exchangeWith ({ route = {}, reply = {}, startedAt = 0, ...reques
   return new ProxyExchange(requestWith(request), reply as FastifyReply, routeTo(upstream, route), startedAt)
 }
 
+/** An exchange of an upstream of which these endpoints may be picked: what a balancer is asked for. */
+export function exchangeOver (available: readonly Endpoint[]): ProxyExchange {
+  const exchange = exchangeWith()
+  exchange.upstream = upstreamOf('orders', available)
+  return exchange
+}
+
 export function attemptOf (exchange: Exchange, fields: Partial<Attempt> = {}): Attempt {
   return {
     exchange,

@@ -163,6 +163,8 @@ describe('an upstream', () => {
     expect(takeUpstream).type.not.toBeCallableWith({ endpoints: [{ url: 'http://a' }] })
     expect(takeUpstream).type.toBeCallableWith({ endpoints: ['http://a'], balancer: { name: 'hash' as const, key: { cookie: 'sid' } } })
     expect(takeUpstream).type.toBeCallableWith({ endpoints: ['http://a'], balancer: { pick: (available: readonly Endpoint[]) => available[0]! } })
+    expect(takeUpstream).type.toBeCallableWith({ endpoints: ['http://a'], balancer: { name: 'hash' as const, key: () => 7n } })
+    expect(takeUpstream).type.not.toBeCallableWith({ endpoints: ['http://a'], balancer: { name: 'hash' as const, key: async () => 'ann' } })
     expect(takeUpstream).type.not.toBeCallableWith({ endpoints: ['http://a'], balancer: 'hash' })
   })
 
@@ -193,6 +195,9 @@ describe('a canary', () => {
     expect(takeCanary).type.toBeCallableWith({ upstream: 'b', sticky: { header: 'x-user' } })
     expect(takeCanary).type.toBeCallableWith({ upstream: 'b', sticky: { cookie: 'user' } })
     expect(takeCanary).type.toBeCallableWith({ upstream: 'b', sticky: (request: FastifyRequest) => request.headers['x-user']?.toString() })
+    expect(takeCanary).type.toBeCallableWith({ upstream: 'b', sticky: (request: FastifyRequest) => Number(request.headers['x-user']) })
+    expect(takeCanary).type.toBeCallableWith({ upstream: 'b', sticky: () => ({ toString: () => 'ann' }) })
+    expect(takeCanary).type.not.toBeCallableWith({ upstream: 'b', sticky: async () => 'ann' })
     expect(takeCanary).type.not.toBeCallableWith({ upstream: 'b', sticky: 'x-user' })
     expect(takeCanary).type.not.toBeCallableWith({ upstream: 'b', sticky: { query: 'user' } })
   })

@@ -1,5 +1,6 @@
 import type { Attempt, Endpoint, Upstream } from '../../../types/model.ts'
 import { announce } from '../../observe/events.ts'
+import { hasWeight } from '../availability.ts'
 import type { Timing } from '../timing.ts'
 import { judge, type Judgement } from './judgement.ts'
 import type { OutlierConfig } from './index.ts'
@@ -103,7 +104,7 @@ export class Ejector {
 
   #mostEjected (): number {
     const { maxEjectedShare } = this.#config
-    const count = this.#upstream.state.endpoints.length
+    const count = this.#upstream.state.endpoints.filter(hasWeight).length
     if (count === 1 || maxEjectedShare === 0) return 0
     // One may always go: a share that rounds to none cannot be meant.
     return Math.max(1, Math.floor(count * maxEjectedShare))

@@ -1,14 +1,16 @@
 import type { FastifyRequest } from 'fastify'
+import type { CallerKey, HashOptions } from '../../../types/options.ts'
 import type { Balancer, PolicyDefinition, Tools } from '../../../types/policy.ts'
 import type { Endpoint, Exchange } from '../../../types/model.ts'
+import { keyText } from '../../model/option-result.ts'
 import { readCookie } from '../cookie.ts'
 import { powerOfTwo } from './power-of-two.ts'
 import { sumOfWeights } from './weights.ts'
 
 /** Whose value decides. */
-export type HashKey = { header: string } | { cookie: string } | ((request: FastifyRequest) => string | undefined)
+export type HashKey = HashOptions['key']
 
-type ReadKey = (request: FastifyRequest) => string | undefined
+type ReadKey = (request: FastifyRequest) => CallerKey
 
 /**
  * Rendezvous hashing: every endpoint draws a number from the key, the highest takes it. No ring and no state: all replicas agree, and
@@ -29,8 +31,8 @@ class Rendezvous implements Balancer {
   }
 
   pick (available: readonly Endpoint[], exchange: Exchange): Endpoint {
-    const key = this.#read(exchange.request)
-    if (typeof key !== 'string' || key === '') return this.#keyless.pick(available, exchange)
+    const key = keyText('balancer.key', this.#read(exchange.request))
+    if (key === undefined) return this.#keyless.pick(available, exchange)
     if (available !== this.#list) this.#measure(available)
     const hash = hashOf(key)
     return available[this.#isEven ? this.#highest(hash) : this.#highestByWeight(available, hash)]!
@@ -97,7 +99,7 @@ function reader (key: HashKey): ReadKey {
   if (typeof key === 'function') return key
   if ('cookie' in key) return (request) => readCookie(request.headers.cookie, key.cookie) ?? undefined
   const name = key.header.toLowerCase()
-  return (request) => request.headers[name] as string | undefined
+  return (request) => request.headers[name]
 }
 
 export const hash: PolicyDefinition<Balancer, { key: HashKey }> = {

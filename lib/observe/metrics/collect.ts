@@ -52,6 +52,7 @@ export async function collect (recorder: Recorder, visitor: Visitor, only: Defin
     if (only !== null && definition !== only) continue
     visitor.begin(definition)
     while (isOver()) await rest()
+    if (family.prepare !== undefined) await inSlices(family.prepare(recorder))
     for (const sample of family.read(recorder, performance.now())) {
       visitor.sample(sample, definition)
       if (++read % LOOK !== 0) continue

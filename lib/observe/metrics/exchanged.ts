@@ -1,6 +1,7 @@
 import type { Definition } from './catalog.ts'
-import { collect } from './collect.ts'
+import { collect, type Visitor } from './collect.ts'
 import { families } from './families.ts'
+import type { Histogram } from './histogram.ts'
 import { labelPairs, TextWriter } from './prometheus.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -13,15 +14,35 @@ const STEP = 32
 /** A histogram: its counts by bucket, and the sum at the end. */
 export type Counts = number[]
 
+export function countsOf ({ counts, sum }: Histogram): Counts {
+  return [...counts, sum]
+}
+
 export async function tell (recorder: Recorder): Promise<Told> {
   const told: Told = {}
-  await collect(recorder, {
+  await collect(recorder, telling(told))
+  return told
+}
+
+/** Counters and histograms, which only ever grow, at once: of a recorder that is about to go. */
+export function tellLasting (recorder: Recorder): Told {
+  const told: Told = {}
+  const visitor = telling(told)
+  for (const { definition, read } of families) {
+    if (definition.type === 'gauge') continue
+    visitor.begin(definition)
+    for (const sample of read(recorder, 0)) visitor.sample(sample, definition)
+  }
+  return told
+}
+
+function telling (told: Told): Visitor {
+  return {
     begin: ({ name }) => { told[name] = {} },
     sample: ({ labels, value, histogram }, { name, labels: names }) => {
-      told[name]![labelPairs(names, labels)] = histogram === null ? value : [...histogram.counts, histogram.sum]
+      told[name]![labelPairs(names, labels)] = histogram === null ? value : countsOf(histogram)
     }
-  })
-  return told
+  }
 }
 
 /** Adds what one process has told to what others have: into `all`, which is changed, in steps. */
@@ -44,7 +65,7 @@ export function mergeInto (all: Told, told: Told, only?: (definition: Definition
   while (steps.next().done !== true);
 }
 
-function merged (present: number | Counts | undefined, value: number | Counts, merge: Definition['merge']): number | Counts {
+export function merged (present: number | Counts | undefined, value: number | Counts, merge: Definition['merge']): number | Counts {
   if (present === undefined) return Array.isArray(value) ? [...value] : value
   if (Array.isArray(present) || Array.isArray(value)) {
     return Array.isArray(present) && Array.isArray(value) ? present.map((count, index) => count + (value[index] ?? 0)) : present

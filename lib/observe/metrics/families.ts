@@ -12,6 +12,8 @@ import { gauges } from './gauges.ts'
 /** One metric and what there is of it now. Read lazily, so that a reader may rest between two samples. */
 export interface Family {
   readonly definition: Definition
+  /** Brings up to date all that is read of it, in steps. */
+  prepare? (recorder: Recorder): Iterator<void>
   read (recorder: Recorder, now: number): Iterable<Sample>
 }
 
@@ -58,10 +60,12 @@ export const families: readonly Family[] = [
   ofVariants(catalog.slowRequests, function * ({ route: { route }, upstream: { name }, variant, slow }) { yield single([route, name, variant], slow) }),
   {
     definition: catalog.requestBytes,
+    prepare: (recorder) => recorder.passing(),
     * read (recorder) { for (const { route, upstream, bytes } of recorder.bytes.values()) yield single([route, upstream], bytes[0]!) }
   },
   {
     definition: catalog.responseBytes,
+    prepare: (recorder) => recorder.passing(),
     * read (recorder) { for (const { route, upstream, bytes } of recorder.bytes.values()) yield single([route, upstream], bytes[1]!) }
   },
   {

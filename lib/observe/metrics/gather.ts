@@ -91,6 +91,9 @@ class Gathered implements GatheredMetrics {
         this.#present.set(worker, {})
         tell(worker, { sluice: 'present' })
         break
+      case 'absent':
+        this.#leave(worker)
+        break
       case 'told':
         this.#hear(worker, message)
         break
@@ -109,7 +112,9 @@ class Gathered implements GatheredMetrics {
     asked.heard(worker)
   }
 
-  readonly #onExit = (worker: Process): void => {
+  readonly #onExit = (worker: Process): void => { this.#leave(worker) }
+
+  #leave (worker: Process): void {
     const told = this.#present.get(worker)
     if (told === undefined) return
     this.#present.delete(worker)

@@ -18,13 +18,19 @@ function ofUpstreams (definition: Definition, read: (series: UpstreamSeries, now
   return { definition, * read (recorder, now) { for (const series of recorder.upstreams.values()) yield * read(series, now) } }
 }
 
-/** One number per endpoint; those that share a name are one. */
-function * perEndpoint ({ name, upstream: { state } }: UpstreamSeries, read: (endpoint: Endpoint) => number, merge: (a: number, b: number) => number): Generator<Sample> {
+/** One number per endpoint, but for those of which there is none; those that share a name are one. */
+function * perEndpoint (
+  { name, upstream: { state } }: UpstreamSeries,
+  read: (endpoint: Endpoint) => number | null,
+  merge: (a: number, b: number) => number
+): Generator<Sample> {
   const endpoints = new Map<string, number>()
   for (const endpoint of state.endpoints) {
+    const value = read(endpoint)
+    if (value === null) continue
     const key = endpoint.label
     const present = endpoints.get(key)
-    endpoints.set(key, present === undefined ? read(endpoint) : merge(present, read(endpoint)))
+    endpoints.set(key, present === undefined ? value : merge(present, value))
   }
   for (const [endpoint, value] of endpoints) yield single([name, endpoint], value)
 }
@@ -97,9 +103,12 @@ function saturationOf ({ upstream, header, recent }: UpstreamSeries, now: number
   const { available } = upstream.state
   let active = 0
   let most = 0
+  const seen = new Set<unknown>()
   for (const endpoint of available) {
-    active += endpoint.active
-    most += endpoint.seats.limit
+    // A tunnel has taken its connection out of the pool.
+    active += endpoint.active - endpoint.tunnels
+    if (!seen.has(endpoint.seats)) most += endpoint.seats.limit
+    seen.add(endpoint.seats)
   }
   most = Math.min(most, upstream.limits.active)
   if (most === 0) return 1
@@ -113,16 +122,31 @@ function * statesOf ({ name, upstream: { state } }: UpstreamSeries): Generator<S
   let healthy = 0
   let ejected = 0
   let unhealthy = 0
+  let draining = 0
   for (const endpoint of state.endpoints) {
-    if (endpoint.ejectedUntil !== 0) ejected++
+    if (endpoint.baseWeight === 0) draining++
+    else if (endpoint.ejectedUntil !== 0) ejected++
     else if (endpoint.health === 'unhealthy') unhealthy++
     else healthy++
   }
-  const counts = { healthy, ejected, unhealthy, draining: 0, total: state.endpoints.length }
+  const counts = { healthy, ejected, unhealthy, draining, total: state.endpoints.length }
   for (const [key, count] of Object.entries(counts)) yield single([name, key], count)
 }
 
-let utilization: EventLoopUtilization | undefined
+/** ms within which readings are one and the same: several apps, or several readers, would else measure the time between themselves. */
+const SAME_READING = 1000
+
+let utilization: { readonly since: EventLoopUtilization, readonly at: number, readonly share: number } | null = null
+
+function utilizationOf (now: number): number {
+  if (utilization === null || now - utilization.at >= SAME_READING) {
+    const since = performance.eventLoopUtilization()
+    // The first is of all the time since the process began: without a second argument Node would measure from this line to itself.
+    const { utilization: share } = utilization === null ? since : performance.eventLoopUtilization(since, utilization.since)
+    utilization = { since, at: now, share }
+  }
+  return utilization.share
+}
 
 export const gauges: readonly Family[] = [
   ofUpstreams(catalog.activeRequests, (series) => perEndpoint(series, ({ active }) => active, add)),
@@ -131,7 +155,8 @@ export const gauges: readonly Family[] = [
   ofUpstreams(catalog.saturation, function * (series, now) { yield single([series.name], saturationOf(series, now)) }),
   ofUpstreams(catalog.endpointUp, (series) => {
     const available = new Set(series.upstream.state.available)
-    return perEndpoint(series, (endpoint) => available.has(endpoint) ? 1 : 0, Math.max)
+    // One that was taken out is not down: shares of those that are up would be of too many.
+    return perEndpoint(series, (endpoint) => endpoint.baseWeight === 0 ? null : available.has(endpoint) ? 1 : 0, Math.max)
   }),
   ofUpstreams(catalog.endpoints, statesOf),
   ofUpstreams(catalog.breakerState, (series) => perEndpoint(series, ({ breaker }) => breakerStates.indexOf(breaker), Math.max)),
@@ -151,10 +176,6 @@ export const gauges: readonly Family[] = [
   { definition: catalog.buildInfo, * read ({ undici }) { yield single([version, undici, process.versions.node], 1) } },
   {
     definition: catalog.loopUtilization,
-    * read () {
-      const before = utilization
-      utilization = performance.eventLoopUtilization()
-      yield single([], performance.eventLoopUtilization(utilization, before).utilization)
-    }
+    * read (_recorder, now) { yield single([], utilizationOf(now)) }
   }
 ]

@@ -5,7 +5,7 @@ import { eachInTime } from './collect.ts'
 import { contentType, printed, textOf } from './prometheus.ts'
 import { createProducer } from './producer.ts'
 import type { Recorder } from './recorder.ts'
-import { registerAll } from './registry.ts'
+import { registerAll, unregisterAll } from './registry.ts'
 import { Worker } from './worker.ts'
 
 /** `app.proxy.metrics`. */
@@ -14,11 +14,13 @@ export class Metrics implements ProxyMetrics {
   readonly #recorder: Recorder
   readonly #log: FastifyBaseLogger
   readonly #worker: Worker | null
+  readonly #registries = new Set<MetricsRegistry>()
+  #isClosed = false
 
   constructor (recorder: Recorder, log: FastifyBaseLogger) {
     this.#recorder = recorder
     this.#log = log
-    this.#worker = Worker.create(recorder)
+    this.#worker = Worker.join(recorder)
   }
 
   /** Bound to itself: Fastify calls it as its own. */
@@ -34,6 +36,8 @@ export class Metrics implements ProxyMetrics {
   }
 
   register (registry: MetricsRegistry): void {
+    if (this.#isClosed) return
+    this.#registries.add(registry)
     registerAll(this.#recorder, registry, this.#log)
   }
 
@@ -43,6 +47,8 @@ export class Metrics implements ProxyMetrics {
   }
 
   close (): void {
-    this.#worker?.close()
+    this.#isClosed = true
+    for (const registry of this.#registries) unregisterAll(this.#recorder, registry)
+    this.#worker?.leave(this.#recorder)
   }
 }

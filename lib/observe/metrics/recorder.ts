@@ -1,6 +1,7 @@
 import type { Attempt, Canary, Endpoint, Exchange, Route, Snapshot, Upstream } from '../../../types/model.ts'
 import type { ConnectionObserver, Observer, UpstreamEvent } from '../../../types/policy.ts'
 import type { ProxyExchange } from '../../model/exchange.ts'
+import type { Flow } from '../../model/flow.ts'
 import { coarse } from './catalog.ts'
 import { elapsed, Histogram } from './histogram.ts'
 import { pairKey, requestKey } from './keys.ts'
@@ -24,6 +25,8 @@ export class Recorder implements Observer {
   readonly variants: Map<string, VariantSeries> = new Map()
   readonly bytes: Map<string, BytesSeries> = new Map()
   readonly upstreams: Map<string, UpstreamSeries> = new Map()
+  /** Exchanges whose bytes are counted before their end, when somebody reads; kept by the forwarder. */
+  readonly flows: Set<Flow> = new Set()
   snapshot: Snapshot | null = null
   /** When the snapshot was put in force, in Unix seconds. */
   builtAt = 0
@@ -76,10 +79,8 @@ export class Recorder implements Observer {
   }
 
   onExchange (exchange: Exchange): void {
-    const { canary, route, isEventStream } = exchange as ProxyExchange
-    let series = this.#byRule.get(canary ?? route) ?? this.#addVariant(route, canary)
-    // A retry that left the canary for the stable side.
-    if (series.upstream.name !== exchange.upstream.label) series = this.#variantOf(route, exchange.upstream, exchange.variant)
+    const { canary, isEventStream, flow } = exchange as ProxyExchange
+    const series = this.#seriesOf(exchange as ProxyExchange)
     const { error, last } = exchange
     const code = exchange.isAborted ? 499 : exchange.reply.statusCode
     const failure = error === null ? 0 : errors.indexOf(error.error)
@@ -89,8 +90,12 @@ export class Recorder implements Observer {
     if (total > series.slowAfter && !isEventStream && code !== 101) series.slow++
     if (canary !== null) series.reasons[canaryReasons.indexOf(exchange.variantReason ?? '')]!++
     const { bytes } = series.bytes
-    if (exchange.bytesIn !== 0) bytes[0]! += exchange.bytesIn
-    if (exchange.bytesOut !== 0) bytes[1]! += exchange.bytesOut
+    if (flow !== null) {
+      countPassed(flow, bytes)
+    } else {
+      if (exchange.bytesIn !== 0) bytes[0]! += exchange.bytesIn
+      if (exchange.bytesOut !== 0) bytes[1]! += exchange.bytesOut
+    }
     if (last === null) {
       series.route.overhead.observe(elapsed(exchange.startedAt + exchange.queueTime, exchange.endedAt))
       // It waited, and gave up.
@@ -99,6 +104,14 @@ export class Recorder implements Observer {
       series.route.overhead.observe(elapsed(exchange.startedAt + exchange.queueTime, exchange.attemptedAt) + elapsed(last.endedAt, exchange.endedAt))
     }
     if (error !== null && error.error === 'rate_limited') series.route.rateLimited++
+  }
+
+  /** Counts what has passed so far of all that is open; in steps, for whoever is about to read bytes. */
+  * passing (): Generator<void> {
+    for (const flow of this.flows) {
+      if (!flow.exchange.isSuperseded) countPassed(flow, this.#seriesOf(flow.exchange).bytes.bytes)
+      yield
+    }
   }
 
   onEvent ({ name, upstream, reason }: UpstreamEvent): void {
@@ -126,6 +139,13 @@ export class Recorder implements Observer {
       series.clientDurations.set(key, histogram)
     }
     histogram.observe(taken)
+  }
+
+  #seriesOf (exchange: ProxyExchange): VariantSeries {
+    const { canary, route, upstream } = exchange
+    const series = this.#byRule.get(canary ?? route) ?? this.#addVariant(route, canary)
+    // A retry that left the canary for the stable side.
+    return series.upstream.name === upstream.label ? series : this.#variantOf(route, upstream, exchange.variant)
   }
 
   // What follows runs when something is met for the first time: from `prepare`, and for the routes that `reply.proxy` makes.
@@ -188,6 +208,19 @@ export class Recorder implements Observer {
       this.bytes.set(key, series)
     }
     return series
+  }
+}
+
+/** Nothing is counted twice: a retry begins the bytes of its answer anew, and what is seen of them so far is not taken back. */
+function countPassed (flow: Flow, bytes: Float64Array): void {
+  const { bytesIn, bytesOut } = flow.exchange
+  if (bytesIn > flow.bytesIn) {
+    bytes[0]! += bytesIn - flow.bytesIn
+    flow.bytesIn = bytesIn
+  }
+  if (bytesOut > flow.bytesOut) {
+    bytes[1]! += bytesOut - flow.bytesOut
+    flow.bytesOut = bytesOut
   }
 }
 

@@ -1,12 +1,14 @@
 import cluster from 'node:cluster'
 import process from 'node:process'
-import { eachInTime } from './collect.ts'
-import { type Told, tell } from './exchanged.ts'
+import { eachInTime, inSlices } from './collect.ts'
+import { mergeInto, merging, type Told, tell, tellLasting } from './exchanged.ts'
 import type { Recorder } from './recorder.ts'
 
 /** What goes between a worker and its primary. Others send messages too: ours have a name in `sluice`. */
 export type Message =
   | { sluice: 'present' }
+  /** None of its apps is open any more. */
+  | { sluice: 'absent' }
   | { sluice: 'tell', id: number }
   /** Metric by metric: one message of all would hold up both sides. */
   | { sluice: 'told', id: number, told: Told, isLast: boolean }
@@ -16,20 +18,30 @@ export type Message =
 /** ms that a worker waits for the primary, which itself waits a second for the others. */
 const PATIENCE = 2000
 
-/** A worker's side: tells the primary what it has counted, and asks it what all have. */
+/** Of this process; null while it has no app. */
+let current: Worker | null = null
+
+/**
+ * A worker's side: tells the primary what its apps have counted, and asks it what all have. One for all apps, since the primary hears
+ * processes, not apps.
+ */
 export class Worker {
-  readonly #recorder: Recorder
+  readonly #recorders = new Set<Recorder>()
   readonly #asked = new Map<number, (text: string, isLast: boolean) => void>()
+  /** Of apps that have closed while others go on: what only ever grows must not shrink with them. */
+  #past: Told = {}
   #hasPrimary = false
   #id = 0
 
   /** null where this process is no worker of a node:cluster. */
-  static create (recorder: Recorder): Worker | null {
-    return cluster.isWorker ? new Worker(recorder) : null
+  static join (recorder: Recorder): Worker | null {
+    if (!cluster.isWorker) return null
+    current ??= new Worker()
+    current.#recorders.add(recorder)
+    return current
   }
 
-  private constructor (recorder: Recorder) {
-    this.#recorder = recorder
+  private constructor () {
     process.on('message', this.#onMessage)
     send({ sluice: 'present' })
   }
@@ -56,13 +68,24 @@ export class Worker {
   }
 
   async #tell (id: number): Promise<void> {
-    const told = Object.entries(await tell(this.#recorder))
+    const all: Told = {}
+    mergeInto(all, this.#past)
+    for (const recorder of [...this.#recorders]) await inSlices(merging(all, await tell(recorder)))
+    const told = Object.entries(all)
     let left = told.length
     for await (const [name, family] of eachInTime(told)) send({ sluice: 'told', id, told: { [name]: family }, isLast: --left === 0 })
   }
 
-  close (): void {
+  /** An app has closed; with the last of them this process has nothing to tell any more. */
+  leave (recorder: Recorder): void {
+    if (!this.#recorders.delete(recorder)) return
+    if (this.#recorders.size > 0) {
+      mergeInto(this.#past, tellLasting(recorder))
+      return
+    }
     process.off('message', this.#onMessage)
+    send({ sluice: 'absent' })
+    current = null
   }
 
   readonly #onMessage = (message: Message): void => {

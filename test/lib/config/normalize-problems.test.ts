@@ -92,7 +92,7 @@ const wrongValues: readonly (readonly [options: unknown, ...problems: string[]])
   [{ upstreams: { a: { endpoints, balancer: {} } } }, "upstreams.a.balancer: must be a balancer with a `pick`, or have a `name` of 'power-of-two', 'round-robin', 'random', 'least-requests', 'peak-ewma', 'hash'"],
   [{ upstreams: { a: { endpoints, balancer: () => 0 } } }, 'upstreams.a.balancer: must be a string or an object, not a function'],
   [{ upstreams: { a: { endpoints, balancer: 'round robin' } } }, "upstreams.a.balancer: must be one of 'power-of-two', 'round-robin', 'random', 'least-requests', 'peak-ewma', 'hash', not 'round robin'; did you mean 'round-robin'?"],
-  [{ upstreams: { a: { endpoints: [{ origin: upstream, weight: 0 }] } } }, 'upstreams.a.endpoints[0].weight: must be > 0, not 0'],
+  [{ upstreams: { a: { endpoints: [{ origin: upstream, weight: -0.1 }] } } }, 'upstreams.a.endpoints[0].weight: must be >= 0, not -0.1'],
   [{ upstreams: { a: { endpoints, pool: { connections: 0, connectTimeout: 1.5 } } } }, 'upstreams.a.pool.connections: must be >= 1, not 0', 'upstreams.a.pool.connectTimeout: must be a whole number, not 1.5'],
   [onRoute({ url: 'a' }), "routes[0].url: must be a path that begins with '/', not 'a'"],
   [onRoute({ method: [] }), 'routes[0].method: must be a string or a list of strings, not an empty array'],

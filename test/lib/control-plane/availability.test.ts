@@ -4,7 +4,10 @@ import { availabilityOf } from '../../../lib/control-plane/availability.ts'
 import type { Endpoint } from '../../../types/model.ts'
 import { endpointAt } from '../samples.ts'
 
-/** `a` is well; `u` unhealthy, `e` ejected, `o` open, `h` half-open, `?` unknown; a digit in front is the priority of those that follow. */
+/**
+ * `a` is well; `u` unhealthy, `e` ejected, `o` open, `h` half-open, `?` unknown, `z` well and of weight 0; a digit in front is the priority
+ * of those that follow.
+ */
 function endpoints (text: string): Endpoint[] {
   let priority = 0
   const list: Endpoint[] = []
@@ -13,7 +16,7 @@ function endpoints (text: string): Endpoint[] {
       priority = Number(letter)
       continue
     }
-    const endpoint = endpointAt(`http://${'abcdefghij'[list.length]}`, { priority })
+    const endpoint = endpointAt(`http://${'abcdefghij'[list.length]}`, { priority, weight: letter === 'z' ? 0 : 1 })
     endpoint.health = letter === 'u' ? 'unhealthy' : letter === '?' ? 'unknown' : 'healthy'
     if (letter === 'e') endpoint.ejectedUntil = 1
     if (letter === 'o' || letter === 'h') endpoint.breaker = letter === 'o' ? 'open' : 'half-open'
@@ -35,7 +38,13 @@ const single: [string, string, boolean][] = [
   ['uoe', 'ac', true],
   ['ooo', '', true],
   ['u', 'a', true],
-  ['o', '', true]
+  ['o', '', true],
+  // Endpoints that were taken out are none of them, in panic neither.
+  ['aza', 'ac', false],
+  ['uz', 'a', true],
+  ['oz', '', true],
+  ['z', '', false],
+  ['zz', '', false]
 ]
 
 for (const [states, expected, isPanic] of single) {
@@ -55,7 +64,10 @@ const spread: [string, [string, number][]][] = [
   ['0uuuu1aaaa', [['efgh', 100]]],
   ['0auuu1auuu', [['a', 50], ['e', 50]]],
   ['0auuu1aauu2aaaa', [['a', 35], ['ef', 65]]],
-  ['0auuu1auuu2aaaa', [['a', 35], ['e', 35], ['ijkl', 30]]]
+  ['0auuu1auuu2aaaa', [['a', 35], ['e', 35], ['ijkl', 30]]],
+  // Half of those that have weight is well.
+  ['0azzu1aaaa', [['a', 70], ['efgh', 30]]],
+  ['0aazz1aaaa', [['ab', 100]]]
 ]
 
 for (const [states, expected] of spread) {
@@ -83,4 +95,10 @@ test('with every breaker of the first priority open, panic goes to the next', ()
 
 test('what is available in any priority is on the list', () => {
   assert.equal(hosts(availabilityOf(endpoints('0au1a')).available), 'ac')
+})
+
+test('a priority of which every endpoint has weight 0 is none', () => {
+  const result = availabilityOf(endpoints('0zz1au'))
+  assert.deepEqual([hosts(result.available), result.tiers, result.isPanic], ['c', null, false])
+  assert.deepEqual([hosts(availabilityOf(endpoints('0zz1uu')).available), availabilityOf(endpoints('0zz1uu')).isPanic], ['cd', true])
 })

@@ -47,11 +47,11 @@ export interface Rig {
 }
 
 /** A monitor of `count` endpoints a, b, c, …, in a time of its own. */
-export function rig (count: number, config: Partial<MonitorConfig> = {}, priorities: number[] = []): Rig {
+export function rig (count: number, config: Partial<MonitorConfig> = {}, priorities: number[] = [], weights: number[] = []): Rig {
   const time = clock(1000)
   const pools = Array.from({ length: count }, () => new FakePool())
   const endpoints = pools.map((pool, index) => {
-    const endpoint = endpointAt(`http://${'abcdefghij'[index]}`, { priority: priorities[index] ?? 0 })
+    const endpoint = endpointAt(`http://${'abcdefghij'[index]}`, { priority: priorities[index] ?? 0, weight: weights[index] ?? 1 })
     Object.assign(endpoint, { pool: pool as unknown as EndpointPool })
     return endpoint
   })

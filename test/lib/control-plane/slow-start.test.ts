@@ -33,6 +33,13 @@ test('without a window the weight is all of it at once', () => {
   assert.deepEqual([endpoint.weight, time.pending], [1, 0])
 })
 
+test('weight 0 stays 0, and nothing ticks for it', () => {
+  const time = clock()
+  const endpoint = endpointAt('http://a', { weight: 0 })
+  new SlowStart(1000, { now: time.now, random: () => 0, setTimer: time.setTimer }, () => assert.fail('nothing changes')).begin(endpoint)
+  assert.deepEqual([endpoint.weight, time.pending], [0, 0])
+})
+
 test('once closed no step is made', () => {
   const time = clock()
   const start = new SlowStart(1000, { now: time.now, random: () => 0, setTimer: time.setTimer }, () => assert.fail('closed'))

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { chooseVariant, fallBack } from '../../../lib/data-plane/canary.ts'
 import { ProxyError, proxyError } from '../../../lib/errors.ts'
-import { ProxyCanary } from '../../../lib/model/canary.ts'
+import { ProxyCanary, settleThresholds } from '../../../lib/model/canary.ts'
 import type { Canary } from '../../../types/model.ts'
+import type { CallerKey } from '../../../types/options.ts'
 import { dice } from '../../helpers/dice.ts'
 import { endpointAt, exchangeWith, seeded, still, upstreamOf } from '../samples.ts'
 
@@ -28,6 +29,7 @@ function canary (rules: Rules, isEmpty = false): Canary {
 
 function choose (canaries: Canary[], headers: Record<string, string | string[]> = {}, random: () => number = dice(0.5)): string {
   const exchange = exchangeWith({ headers })
+  settleThresholds(canaries)
   chooseVariant(exchange, canaries, still({ random }))
   const isStable = exchange.canary === null
   assert.equal(exchange.upstream, isStable ? exchange.route.upstream : exchange.canary!.upstream)
@@ -78,16 +80,72 @@ for (const [what, canaries, headers, chosen] of decisions) {
   })
 }
 
-test('draws once for every canary that has a weight, in hundredths of a per cent', () => {
+test('draws for a canary that has a weight, in hundredths of a per cent', () => {
   const draws: readonly (readonly [weight: number, thrown: number, isCanary: boolean])[] = [
     [0, 0, false], [0.01, 0, true], [0.01, 0.00009, true], [0.01, 0.0001, false], [12.34, 0.12339, true], [12.34, 0.1234, false], [50, 0.5, false], [99.99, 0.9999, false], [100, 0.999999, true]
   ]
   for (const [weight, thrown, isCanary] of draws) {
     assert.equal(choose([canary({ weight })], {}, dice(thrown)), isCanary ? 'next by weight' : 'stable', `${weight} %, ${thrown}`)
   }
-  const both = [canary({ name: 'a', weight: 50 }), canary({ name: 'b', weight: 50 })]
-  assert.equal(choose(both, {}, dice(0.7, 0.2)), 'b by weight')
-  assert.equal(choose(both, {}, dice(0.7, 0.8)), 'stable')
+})
+
+test('draws once more for each canary, of what those before it have left', () => {
+  const both = [canary({ name: 'a', weight: 30 }), canary({ name: 'b', weight: 35 })]
+  assert.equal(choose(both, {}, dice(0.29, 0)), 'a by weight')
+  assert.equal(choose(both, {}, dice(0.3, 0.49)), 'b by weight')
+  assert.equal(choose(both, {}, dice(0.3, 0.5)), 'stable')
+  assert.equal(choose([canary({ name: 'a', weight: 50 }), canary({ name: 'b', weight: 50 })], {}, dice(0.999, 1 - 2 ** -53)), 'b by weight')
+})
+
+const several: readonly (readonly number[])[] = [
+  [10], [50, 50], [30, 30, 30], [33.33, 33.33, 33.33], [33.3, 33.3, 33.4], [0, 25, 0, 75], [99.99, 0.01], [5, 0.5, 60, 12.25], [100, 0],
+  [100 / 3, 100 / 3, 100 / 3]
+]
+
+for (const weights of several) {
+  for (const isSticky of [false, true]) {
+    test(`weights of ${weights.join(' + ')} are their per cents of all ${isSticky ? 'callers' : 'requests'}`, () => {
+      const names = weights.map((_weight, index) => `canary-${index}`)
+      const sticky = isSticky ? { sticky: ({ headers }) => headers['x-user'] } satisfies Rules : {}
+      const canaries = weights.map((weight, index) => canary({ name: names[index]!, weight, ...sticky }))
+      const counts = new Map(['stable', ...names].map((name) => [name, 0]))
+      const random = seeded(20)
+      const total = 40_000
+      for (let user = 0; user < total; user++) {
+        const name = choose(canaries, { 'x-user': `user-${user}` }, isSticky ? dice(0.9999999) : random).split(' ')[0]!
+        counts.set(name, counts.get(name)! + 1)
+      }
+      const left = Math.max(0, 100 - weights.reduce((sum, weight) => sum + weight, 0))
+      for (const [index, name] of ['stable', ...names].entries()) {
+        const wanted = index === 0 ? left : weights[index - 1]!
+        const share = counts.get(name)! / total * 100
+        assert.ok(Math.abs(share - wanted) <= 0.8, `${name}: ${share} %, not ${wanted} %`)
+        if (wanted < 1e-9) assert.equal(share, 0)
+      }
+    })
+  }
+}
+
+test('raising any one weight never moves a caller to stable, nor one that the first canary has', () => {
+  const random = seeded(7)
+  for (let round = 0; round < 60; round++) {
+    const sticky: Rules['sticky'] = ({ headers }) => headers['x-user']
+    const canaries = Array.from({ length: 1 + Math.floor(random() * 4) }, (_, index) => canary({ name: `c${index}`, sticky }))
+    let left = 100
+    for (const one of canaries) {
+      one.weight = Math.round(random() * left * 100) / 100
+      left = Math.round((left - one.weight) * 100) / 100
+    }
+    const sides = (): string[] => users.slice(0, 400).map((user) => choose(canaries, { 'x-user': user }, dice(0.9999999)))
+    const before = sides()
+    const raised = canaries[Math.floor(random() * canaries.length)]!
+    raised.weight = Math.min(100, Math.round((raised.weight + random() * left) * 100) / 100)
+    const after = sides()
+    for (const [index, side] of before.entries()) {
+      if (side !== 'stable') assert.notEqual(after[index], 'stable', `${canaries.map(({ weight }) => weight).join(' + ')}`)
+      if (side.startsWith('c0 ')) assert.equal(after[index], side)
+    }
+  }
 })
 
 for (const weight of [0, 1, 5, 20, 33.33, 50, 75, 99, 100]) {
@@ -148,11 +206,19 @@ test('leaves whoever has no key to chance', () => {
   }
 })
 
-test('takes a number for a key like its digits', () => {
+test('takes numbers and ids for keys, by their texts', () => {
   for (let id = 0; id < 50; id++) {
-    const sideOf = (key: unknown): string => choose([canary({ weight: 50, sticky: () => key as string })])
-    assert.equal(sideOf(id), sideOf(String(id)))
+    const sideOf = (key: CallerKey): string => choose([canary({ weight: 50, sticky: () => key })])
+    for (const key of [id, BigInt(id), { toString: () => String(id) }]) assert.equal(sideOf(key), sideOf(String(id)))
   }
+})
+
+test('fails for a sticky key that is a promise or a plain object, and names the option', () => {
+  for (const key of [Promise.resolve('ann'), Promise.reject(new Error('rejected')), {}] as CallerKey[]) {
+    const refused = /^TypeError: `canary\.sticky` must return a key, not /
+    assert.throws(() => choose([canary({ weight: 50, sticky: () => key })]), refused)
+  }
+  assert.equal(choose([canary({ weight: 0, sticky: () => assert.fail('not asked') })]), 'stable')
 })
 
 test('serves from stable, and counts it, when the canary has no endpoint', () => {

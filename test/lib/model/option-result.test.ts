@@ -51,7 +51,7 @@ test('the rejection of a promise that is refused is handled', async (t) => {
 
 const keys: readonly (readonly [unknown, string | undefined])[] = [
   ['ann', 'ann'], [7, '7'], [7n, '7'], [false, 'false'], [{ toString: () => 'ann' }, 'ann'], [['a', 'b'], 'a,b'], [new Date(0), String(new Date(0))],
-  [undefined, undefined], [null, undefined], ['', undefined], [[], undefined]
+  [undefined, undefined], [null, undefined], ['', undefined], [[], undefined], [NaN, undefined], [0, '0'], ['NaN', 'NaN']
 ]
 for (const [value, text] of keys) {
   test(`the key ${typeof value} ${String(value)} is ${text === undefined ? 'no key' : `'${text}'`}`, () => {
@@ -60,7 +60,7 @@ for (const [value, text] of keys) {
 }
 
 test('what has no text of its own is refused as a key', () => {
-  for (const value of [Promise.resolve('ann'), {}, Object.create(null), () => 'ann', Symbol('ann')]) {
+  for (const value of [Promise.resolve('ann'), {}, [{}], Object.create(null), () => 'ann', Symbol('ann')]) {
     assert.throws(() => keyText('key', value), /^TypeError: `key` must return a key, not /)
   }
 })

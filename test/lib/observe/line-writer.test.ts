@@ -201,3 +201,23 @@ test('outlives a stream that is gone', (t) => {
   stream.destroy()
   assert.doesNotThrow(() => { writer.flush() })
 })
+
+for (const [what, wrap] of Object.entries<(log: FastifyBaseLogger) => FastifyBaseLogger>({
+  'is its own child': (log) => Object.assign(log, { child: () => log }),
+  'stands in front of another, as its children do': (log) => {
+    const get = (target: FastifyBaseLogger, name: string | symbol): unknown => name === 'child' ? inFront : Reflect.get(target, name)
+    const inFront = (): FastifyBaseLogger => new Proxy(log, { get })
+    return inFront()
+  }
+})) {
+  test(`a logger of pino's that ${what} prints for itself, and keeps its stream`, (t) => {
+    const { log: pinos, text } = toFile(t)
+    const log = wrap(pinos)
+
+    assert.equal(LineWriter.create(log, bindings, exchange), null)
+    log.info('still here')
+    log.child({}).info('and here')
+
+    assert.deepEqual(text().trim().split('\n').map((line) => (JSON.parse(line) as { msg: string }).msg), ['still here', 'and here'])
+  })
+}

@@ -46,6 +46,15 @@ for (const [count, share, most] of [[1, 1, 0], [2, 0.5, 1], [3, 0.5, 1], [3, 0.1
   })
 }
 
+test('endpoints of weight 0 are not among those of which a share may be ejected', () => {
+  const alone = rig(3, {}, [], [1, 0, 0])
+  fail(alone, 0)
+  assert.equal(alone.available(), 'a')
+  const pair = rig(4, {}, [], [1, 1, 0, 0])
+  for (const index of [0, 1]) fail(pair, index)
+  assert.equal(pair.available(), 'b')
+})
+
 test('an endpoint that could not be connected to is tried by connecting, and back as soon as that works', async () => {
   const it = rig(3, { outlier: { ...outlier, baseEjection: 30_000, maxEjection: 30_000 } })
   it.pools[1]!.isUp = false

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hash, type HashKey } from '../../../../lib/data-plane/balancer/hash.ts'
 import { createBalancer } from '../../../../lib/data-plane/balancer/index.ts'
+import type { CallerKey } from '../../../../types/options.ts'
 import type { Balancer } from '../../../../types/policy.ts'
 import { endpointAt, exchangeWith, seeded } from '../../samples.ts'
 
@@ -81,13 +82,32 @@ test('endpoints of one origin that differ in their paths are told apart', () => 
   assert.equal(new Set(users.map((user) => balance.pick(two, exchangeOf(user)))).size, 2)
 })
 
-for (const [what, key] of [['no key', { header: 'x-user' }], ['an empty one', () => ''], ['what is no string', () => 7 as unknown as string]] as [string, HashKey][]) {
+const noKeys: [string, HashKey][] = [
+  ['no key', { header: 'x-user' }], ['an empty one', () => ''], ['null', () => null], ['a number that was not sent', () => NaN]
+]
+
+for (const [what, key] of noKeys) {
   test(`a request with ${what} goes to the less busy of two`, () => {
     const busy = [endpointAt('http://a', { active: 9 }), endpointAt('http://b')]
     const balance = balancer(key)
     for (let count = 0; count < 20; count++) assert.equal(balance.pick(busy, exchangeWith()).host, 'b')
   })
 }
+
+test('numbers and ids are keys like their texts', () => {
+  for (const id of users.slice(0, 50).map((_, index) => index * 7919)) {
+    const expected = byUser().pick(four, exchangeOf(String(id)))
+    for (const key of [id, BigInt(id), { toString: () => String(id) }]) {
+      assert.equal(balancer(() => key).pick(four, exchangeWith()), expected)
+    }
+  }
+})
+
+test('a key that is a promise or a plain object is refused, and the option named', () => {
+  for (const key of [Promise.resolve('kim'), Promise.reject(new Error('rejected')), {}] as CallerKey[]) {
+    assert.throws(() => balancer(() => key).pick(four, exchangeWith()), /^TypeError: `balancer\.key` must return a key, not /)
+  }
+})
 
 test('is made from the options by name', () => {
   const balance = createBalancer({ name: 'hash', key: { header: 'x-user' } } as { name: string }, { now: () => 0, random: Math.random })

@@ -97,19 +97,32 @@ test('gives endpoints their shares by weight under load', () => {
   assertNear(shares(endpoints([0, 0, 0], [2, 1, 1]), 200), [50, 25, 25], 3)
 })
 
-// Two endpoints of weight 3 and 1, the first throw draws by weight.
-const weighted: readonly (readonly [active: number[], first: number, chosen: string])[] = [
-  [[0, 0], 0, 'a'], [[0, 0], 0.74, 'a'], [[0, 0], 0.76, 'b'],
+// Two endpoints of weight 3 and 1, the first throw draws by weight, the last decides where the other has room for a part of the request.
+const weighted: readonly (readonly [active: number[], first: number, last: number, chosen: string])[] = [
+  [[0, 0], 0, 0, 'a'], [[0, 0], 0.74, 0, 'a'], [[0, 0], 0.76, 0, 'b'],
   // Three times the weight bears three times the load before the other is as well off.
-  [[2, 0], 0, 'a'], [[3, 0], 0, 'b'], [[5, 1], 0, 'a'], [[6, 1], 0, 'b'],
-  [[0, 1], 0.99, 'a'], [[2, 1], 0.99, 'a'], [[3, 1], 0.99, 'b']
+  [[3, 0], 0, 0.99, 'b'], [[6, 1], 0, 0.99, 'b'], [[3, 1], 0, 0, 'a'], [[0, 1], 0.99, 0.99, 'a'], [[3, 1], 0.99, 0, 'b'],
+  // Room for two thirds of a request: in four of nine cases.
+  [[2, 0], 0, 0.44, 'b'], [[2, 0], 0, 0.45, 'a'], [[5, 1], 0, 0.44, 'b'], [[5, 1], 0, 0.45, 'a'],
+  [[1, 0], 0, 0.11, 'b'], [[1, 0], 0, 0.12, 'a'], [[2, 1], 0.99, 0.99, 'a']
 ]
 
-for (const [active, first, chosen] of weighted) {
-  test(`takes ${chosen} of weights 3 and 1 with ${active.join(' and ')} under way when it throws ${first}`, () => {
-    assert.equal(pick(endpoints(active, [3, 1]), first, 0), chosen)
+for (const [active, first, last, chosen] of weighted) {
+  test(`takes ${chosen} of weights 3 and 1 with ${active.join(' and ')} under way when it throws ${first} and ${last}`, () => {
+    assert.equal(pick(endpoints(active, [3, 1]), first, 0, last), chosen)
   })
 }
+
+test('throws the dice twice where weights are equal', () => {
+  for (const weight of [1, 0.1, 0.3, 7]) {
+    for (let active = 0; active < 50; active++) {
+      let thrown = 0
+      const balance = balancer(() => (thrown++ % 2) / 2)
+      balance.pick(endpoints([active, 17], [weight, weight]), exchange)
+      assert.equal(thrown, 2)
+    }
+  }
+})
 
 test('leaves to the last endpoint what rounding leaves over', () => {
   assert.equal(pick(endpoints([0, 0, 0], [0.1, 0.2, 0.7]), 1 - 2 ** -53, 0), 'c')

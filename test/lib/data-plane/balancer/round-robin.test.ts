@@ -3,9 +3,7 @@ import { test } from 'node:test'
 import { roundRobin } from '../../../../lib/data-plane/balancer/round-robin.ts'
 import type { Endpoint } from '../../../../types/model.ts'
 import type { Balancer } from '../../../../types/policy.ts'
-import { endpointAt, exchangeWith, still } from '../../samples.ts'
-
-const exchange = exchangeWith()
+import { endpointAt, exchangeOver, still } from '../../samples.ts'
 
 function balancer (): Balancer {
   return roundRobin.create({}, still({ random: () => assert.fail('takes turns, and no chances') }))
@@ -16,6 +14,7 @@ function endpoints (...weights: number[]): Endpoint[] {
 }
 
 function take (balance: Balancer, list: Endpoint[], count: number): string {
+  const exchange = exchangeOver(list)
   return Array.from({ length: count }, () => balance.pick(list, exchange).host).join('')
 }
 
@@ -57,6 +56,7 @@ test('goes on with its turns after a retry has asked with a list of its own', ()
     const list = endpoints(...weights)
     const undisturbed = take(balancer(), list, 12)
     const balance = balancer()
+    const exchange = exchangeOver(list)
     let picks = ''
     for (let count = 0; count < 12; count++) {
       const first = balance.pick(list, exchange)
@@ -71,6 +71,7 @@ test('goes on with its turns after a retry has asked with a list of its own', ()
 test('spreads the retries of one dead endpoint over all others', () => {
   const list = endpoints(1, 1, 1, 1)
   const balance = balancer()
+  const exchange = exchangeOver(list)
   const retries = new Set<string>()
   for (let count = 0; count < 12; count++) {
     if (balance.pick(list, exchange) === list[0]) retries.add(balance.pick(list.slice(1), exchange).host)
@@ -78,10 +79,30 @@ test('spreads the retries of one dead endpoint over all others', () => {
   assert.deepEqual([...retries].sort(), ['b', 'c', 'd'])
 })
 
-test('takes every endpoint of a changed list once before any of them again', () => {
+test('goes on with its turns when the list changes', () => {
   const balance = balancer()
-  take(balance, endpoints(1, 1, 1), 2)
-  assert.deepEqual([...take(balance, endpoints(1, 1, 1, 1), 4)].sort(), ['a', 'b', 'c', 'd'])
+  const [a, b, c, d] = endpoints(1, 1, 1, 1) as [Endpoint, Endpoint, Endpoint, Endpoint]
+  assert.equal(take(balance, [a, b, c], 2), 'ab')
+  assert.equal(take(balance, [a, b, c, d], 4), 'cdab', 'one has come')
+  assert.equal(take(balance, [a, b, c], 2), 'ca', 'and gone')
+  assert.equal(take(balance, [a, b], 2), 'ba')
+})
+
+test('serves a light endpoint in its turn although every request finds another list', () => {
+  const balance = balancer()
+  const list = endpoints(9, 10, 1)
+  const picks = Array.from({ length: 200 }, () => take(balance, [...list], 1)).join('')
+  assert.deepEqual([...'abc'].map((host) => picks.split(host).length - 1), [90, 100, 10])
+})
+
+test('keeps the turns of each priority while a part of the traffic goes to the next', () => {
+  const balance = balancer()
+  const [first, second] = [endpoints(2, 1), endpoints(1, 1)]
+  const exchange = exchangeOver([...first, ...second])
+  exchange.upstream.state = { ...exchange.upstream.state, tiers: [{ available: first, upTo: 0.5 }, { available: second, upTo: 1 }] }
+  const picks = Array.from({ length: 6 }, () => [first, second].map((list) => balance.pick(list, exchange).host)).flat()
+  assert.equal(picks.filter((_, index) => index % 2 === 0).join(''), 'abaaba')
+  assert.equal(picks.filter((_, index) => index % 2 === 1).join(''), 'ababab')
 })
 
 test('takes its turns apart from those of any other upstream', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { mergeInto, printing, type Told, tell } from '../../../../lib/observe/metrics/exchanged.ts'
+import { mergeInto, printing, type Told, tell, tellLasting } from '../../../../lib/observe/metrics/exchanged.ts'
 import { inSlices } from '../../../../lib/observe/metrics/collect.ts'
 import { printed, textOf } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
@@ -42,6 +42,15 @@ test('counters and histograms are added up, states are not', async () => {
   assert.match(text, /^sluice_upstream_header_duration_seconds_sum\{upstream="a"\} 0.005$/m)
   assert.match(text, /^sluice_endpoints\{upstream="a",state="total"\} 1$/m)
   assert.match(text, /^sluice_endpoint_up\{[^}]+\} 1$/m)
+})
+
+test('what a recorder that goes has counted is told without its states', async () => {
+  const lasting = tellLasting(counted(2))
+  const all = await tell(counted(2))
+
+  assert.deepEqual(lasting['sluice_upstream_attempts_total'], all['sluice_upstream_attempts_total'])
+  assert.deepEqual(lasting['sluice_upstream_header_duration_seconds'], all['sluice_upstream_header_duration_seconds'])
+  assert.equal('sluice_endpoint_up' in lasting, false)
 })
 
 test('merging changes neither side but the first', async () => {

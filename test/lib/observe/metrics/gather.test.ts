@@ -56,6 +56,30 @@ test('adds up what all have told, and keeps what those had that are gone', async
   assert.equal(await second, 6)
 })
 
+test('does not wait for one whose apps have closed, and keeps what they counted', async (t) => {
+  const { gathered, workers: [one, other] } = gatherFrom(t, 2)
+  const first = reloads(gathered.prometheus())
+  one!.answer(2)
+  other!.answer(3)
+  await first
+
+  one!.say({ sluice: 'absent' })
+  const second = reloads(gathered.prometheus())
+  other!.answer(3)
+  assert.equal(await second, 5)
+
+  // Another app in that process, which counts from the beginning.
+  one!.say({ sluice: 'present' })
+  const third = reloads(gathered.prometheus())
+  one!.answer(1)
+  other!.answer(3)
+  assert.equal(await third, 6)
+  one!.end()
+  const fourth = reloads(gathered.prometheus())
+  other!.answer(3)
+  assert.equal(await fourth, 6)
+})
+
 test('does not wait for one that is killed while it is asked', async (t) => {
   const { gathered, workers: [one, other] } = gatherFrom(t, 2)
   const asked = reloads(gathered.prometheus())

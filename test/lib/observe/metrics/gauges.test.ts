@@ -57,6 +57,28 @@ test('an endpoint is in one state, and up where it may be chosen', async () => {
   assert.deepEqual(scrape.of('sluice_circuit_breaker_state'), { '{upstream="a",endpoint="http://10.0.0.3:1"}': 1 })
 })
 
+test('an endpoint of weight 0 is draining, and neither up nor down', async () => {
+  const [well, out] = [endpointAt('http://10.0.0.1:1'), endpointAt('http://10.0.0.2:1', { weight: 0 })]
+  out.health = 'unhealthy'
+  const scrape = await read(upstreamOf('a', [well, out], [well]))
+
+  assert.deepEqual(scrape.of('sluice_endpoints'), {
+    '{upstream="a",state="healthy"}': 1,
+    '{upstream="a",state="draining"}': 1,
+    '{upstream="a",state="total"}': 2
+  })
+  const up = [...scrape.text.matchAll(/^sluice_endpoint_up\{.*/gm)].map(String)
+  assert.deepEqual(up, ['sluice_endpoint_up{upstream="a",endpoint="http://10.0.0.1:1"} 1'])
+})
+
+test('tunnels saturate no pool, and endpoints that share one have its connections once', async () => {
+  const [one, other] = [pooled('http://10.0.0.1:1', {}, 14), pooled('http://10.0.0.2:1', {}, 3)]
+  one.tunnels = 12
+  assert.equal((await read(upstreamOf('a', [one, other]))).sum('sluice_upstream_pool_saturation_ratio'), 5 / 20)
+  const shared = new ProxyEndpoint(readOrigin('http://10.0.0.1:1/v2'), { ...one, host: null, connections: 10 }, one.pool, one.seats)
+  assert.equal((await read(upstreamOf('a', [one, shared]))).sum('sluice_upstream_pool_saturation_ratio'), 2 / 10)
+})
+
 test('waiting makes saturation steeper: by a third of the wait in relation to the p95 of the answers', async () => {
   const endpoint = pooled('http://10.0.0.1:1', { busy: 5 }, 5)
   const upstream = upstreamOf('a', [endpoint])
@@ -69,4 +91,13 @@ test('waiting makes saturation steeper: by a third of the wait in relation to th
   const ratio = (await read(upstream, recorder)).value('sluice_upstream_pool_saturation_ratio{upstream="a"}')!
 
   assert.ok(Math.abs(ratio - 0.5 * 1.3) < 0.001, String(ratio))
+})
+
+test('readings of the event loop within a second are one reading', async () => {
+  const recorder = new Recorder('7')
+  const scrapes = [await read(upstreamOf('a', []), recorder), await read(upstreamOf('a', []), recorder)]
+  const values = scrapes.map((scrape) => scrape.value('sluice_event_loop_utilization_ratio'))
+
+  assert.ok(values[0]! >= 0 && values[0]! <= 1)
+  assert.equal(values[1], values[0])
 })

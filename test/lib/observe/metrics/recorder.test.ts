@@ -4,6 +4,7 @@ import type { Attempt, Canary, Route, Upstream } from '../../../../types/model.t
 import type { UpstreamEventName } from '../../../../types/policy.ts'
 import { proxyError } from '../../../../lib/errors.ts'
 import { ProxyCanary } from '../../../../lib/model/canary.ts'
+import { openFlow } from '../../../../lib/model/flow.ts'
 import { ProxySnapshot } from '../../../../lib/model/snapshot.ts'
 import { printed, textOf } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
@@ -215,4 +216,27 @@ test('histograms for OpenTelemetry have a bound, and none is made without a prod
   recorder.hasProducer = true
   for (let statusCode = 200; statusCode < 400; statusCode++) recorder.onAttempt(attemptOf(exchangeWith(), { statusCode }))
   assert.equal(series!.clientDurations!.size, 65)
+})
+
+test('what has passed of an open exchange is counted when somebody reads, for the upstream that it is at', async () => {
+  const [stable, next] = [upstreamOf('stable', []), upstreamOf('next', [])]
+  const canary = canaryTo(next, 'beta')
+  const route = routeTo(stable, { id: '/a', canaries: [canary] })
+  const recorder = new Recorder('7')
+  const exchange = exchangeOf({ route, canary, variantReason: 'weight', endedAt: 0 })
+  openFlow(recorder.flows, exchange)
+  const counted = async (): Promise<Record<string, number>> => (await read(recorder)).of('sluice_response_bytes_total')
+
+  exchange.bytesOut = 70
+  assert.deepEqual(await counted(), { '{route="/a",upstream="next"}': 70 })
+  // A retry begins its answer anew, and leaves the canary.
+  exchange.bytesOut = 0
+  exchange.upstream = stable
+  assert.deepEqual(await counted(), { '{route="/a",upstream="next"}': 70 })
+  exchange.bytesOut = 100
+  assert.deepEqual(await counted(), { '{route="/a",upstream="next"}': 70, '{route="/a",upstream="stable"}': 30 })
+  exchange.bytesOut = 105
+  recorder.onExchange(exchange)
+  recorder.flows.delete(exchange.flow!)
+  assert.deepEqual(await counted(), { '{route="/a",upstream="next"}': 70, '{route="/a",upstream="stable"}': 35 })
 })
