@@ -354,7 +354,12 @@ export interface RouteBehaviour {
    */
   credentials?: CredentialsOptions | CredentialsOptions['of']
   /**
-   * Whether `Location` and `Content-Location` that are relative or point to the endpoint come back under the route's prefix.
+   * Whether `Location`, `Content-Location` and `Refresh` come back under the route's prefix, once: those that are a path, or that name the endpoint,
+   * the `Host` that it was sent, or the host and scheme that it was told (`X-Forwarded-*`, `Forwarded`). They become a path as the client
+   * knows it; of another scheme or host they are left alone. A path that is under the prefix already stays, unless all paths of the upstream
+   * begin with it too. The mirror of it: WebDAV's `Destination` (COPY, MOVE) and the tags of `If` that name this route become the
+   * upstream's; a path in them that the path policy refuses is `http_request_error` (400). Where `rewrite` is a function or has parameters,
+   * nothing of this is done.
    * @default true
    */
   location?: boolean

@@ -12,6 +12,7 @@ import { parseTarget } from './path-policy.ts'
 import type { RouteLookup, Routed } from './route-lookup.ts'
 import { findFault } from './strictness.ts'
 import { receivedFields, transformHead } from './request-head.ts'
+import { aimReferences } from './transform/references.ts'
 import { readTrace, writeTrace } from './transform/trace-context.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
@@ -121,6 +122,7 @@ function aimed (head: RequestHead, exchange: ProxyExchange): RequestHead {
   const endpoint = available[0] ?? endpoints[0]
   if (endpoint === undefined) return head
   const headers = exchange.hostFollowsEndpoint ? { ...head.headers, host: endpoint.host } : head.headers
+  if (exchange.references !== null) aimReferences(exchange.references, headers, endpoint)
   return { ...head, path: endpoint.basePath + head.path, headers }
 }
 

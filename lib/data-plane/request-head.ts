@@ -3,6 +3,7 @@ import type { RequestHead } from '../../types/options.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import { dropSpellings } from './transform/owned-names.ts'
 import { copyRequestHeaders } from './transform/hop-by-hop.ts'
+import { aimReferences } from './transform/references.ts'
 
 type Headers = RequestHead['headers']
 
@@ -67,6 +68,7 @@ export function aim (exchange: ProxyExchange, endpoint: Endpoint, now: number): 
     // Deletes the Host that an earlier attempt set.
     else if (outgoing.headers['host'] !== undefined) delete outgoing.headers['host']
   }
+  if (exchange.references !== null) aimReferences(exchange.references, outgoing.headers, endpoint)
   const { deadlineHeader } = exchange.route
   if (deadlineHeader !== null) tellDeadline(exchange, outgoing.headers, deadlineHeader, now)
 }
