@@ -2,6 +2,7 @@ import replyFrom from '@fastify/reply-from'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { FastifyReplyFromHooks, FastifyReplyFromOptions } from '@fastify/reply-from'
 import type { ProxyExchange, Respond, UpstreamResponse } from '../model/exchange.ts'
+import { lingering } from './lingering.ts'
 
 /*
  * The only file that knows @fastify/reply-from. What it gives us is the way into Fastify's reply: how an answer's head gets there, and a stream behind
@@ -64,7 +65,9 @@ class View {
 
   /** An upload that is still under way when its answer is there; then reply-from closes the connection behind it. */
   get complete (): boolean {
-    return this.reply.request.raw.complete
+    const { complete } = this.reply.request.raw
+    if (!complete) lingering.expect(this.reply.raw)
+    return complete
   }
 
   get aborted (): boolean {

@@ -15,7 +15,7 @@ export interface Ticker {
   every (milliseconds: number, turn: () => void): () => void
 }
 
-const realTime: Ticker = {
+export const realTime: Ticker = {
   now: () => performance.now(),
   every (milliseconds, turn) {
     const timer = setInterval(turn, milliseconds)
