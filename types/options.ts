@@ -432,8 +432,8 @@ export interface BodyOptions {
    * Changes the bodies of responses. A function is given each whole body; a list of pairs replaces texts; an object says more; `false`
    * turns off what `defaults` say. Content codings (gzip, deflate, br, zstd where Node has it) are taken off before and put on again
    * after; `Accept-Encoding` is cut down to these. `Content-Length` is corrected or removed, a strong `ETag` made weak,
-   * `Accept-Ranges` and digests removed. Answers to HEAD, 204, 205, 206, 304, empty bodies, and those with `Cache-Control: no-transform`
-   * are left alone. A body that is to be rewritten and cannot be is an error, never passed on: an unknown coding or a broken one is
+   * `Accept-Ranges` and digests removed; the heads of HEAD and 304 say the same of it, and no length. Answers with 204, 205 or 206, empty
+   * bodies, and those with `Cache-Control: no-transform` are left alone. A body that is to be rewritten and cannot be is an error, never passed on: an unknown coding or a broken one is
    * `http_response_content_coding`, one that is too large or unfolds to more than 1,100 times its size `http_response_body_size` (502, or
    * the connection cut), what a function throws `internal_error` (500).
    */
@@ -490,7 +490,8 @@ export interface CookieOptions {
   domain?: string | false | Record<string, string | false>
   /**
    * What replaces the `Path` of cookies that have one: one for all, or prefixes of whole segments and what stands in their place
-   * (`{ '/': '/shop/' }`), the longest first. `false` removes it. That of `__Host-` cookies stays.
+   * (`{ '/': '/shop' }`), the longest first; between that and the rest is one slash, with or without one at the end of either. `false`
+   * removes it. That of `__Host-` cookies stays.
    */
   path?: string | false | Record<string, string | false>
   /** `true` adds `Secure` to every cookie, `false` removes it, but from `__Secure-` and `__Host-` cookies, which are nothing without it. */

@@ -9,9 +9,10 @@ type Headers = RequestHead['headers']
 
 /** The client's end-to-end fields, and over them those that `reply.proxy` sets. */
 export function receivedFields (exchange: ProxyExchange): Headers {
-  const headers = copyRequestHeaders(exchange.request.headers, exchange.route.owned)
+  const { request, route, outgoing, hasOwnLength } = exchange
+  const headers = copyRequestHeaders(request.headers, route.owned, outgoing !== null && outgoing.body !== null && !hasOwnLength)
   // A body that a preParsing hook changed, or that is not the client's, has another length.
-  if (exchange.hasOwnLength) delete headers['content-length']
+  if (hasOwnLength) delete headers['content-length']
   if (exchange.override !== null) applyOverride(exchange, headers)
   return headers
 }
