@@ -676,7 +676,11 @@ export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'bod
   method?: string
   /** Headers set on top of what the client sent, or the edits of a route. */
   headers?: Record<string, string> | NonNullable<RouteBehaviour['headers']>
-  /** Sent in place of the request's body; an object is sent as JSON, `null` is no body. */
+  /**
+   * Sent in place of the request's body; an object is sent as JSON, `null` is no body.
+   * @default the request's; where a parser of the app's has made an object of it, that as JSON or as a form if its content type says so, and
+   * `config_error` (500) otherwise, or where the app has read of it
+   */
   body?: string | Buffer | object | null
   /** What is `body` on a route: limits, replay and rewriting. A name of its own, since no look at an object tells it from one to be sent as JSON. */
   bodyPolicy?: BodyOptions

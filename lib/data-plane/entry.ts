@@ -15,6 +15,7 @@ import { parseTarget, isCleanPath } from './path-policy.ts'
 import { isGrpc, openGrpc } from './grpc.ts'
 import { endsWithHead, isHttp2 } from './http2-reply.ts'
 import { furnish, isInjected } from './injected.ts'
+import { bodyLost, ownBody, parsedBody } from './parsed-body.ts'
 import { RequestBody } from './request-body.ts'
 import type { RouteGuards } from './route-guards.ts'
 import { type Fault, findFault, settleVersion } from './strictness.ts'
@@ -170,28 +171,6 @@ export function rewritePath (exchange: ProxyExchange): string {
   return question === -1 ? newPath + query : rewritten
 }
 
-/** What a parser of the app has made of the client's body. */
-function parsedBody (exchange: ProxyExchange, parsed: unknown): Buffer | null {
-  const { headers } = exchange.request
-  const isJson = String(headers['content-type'] ?? '').includes('json')
-  if (isJson && parsed === null) return Buffer.from('null')
-  if (isJson && typeof parsed === 'string') {
-    // JSON's own string has lost its quotes, and with them bytes; text that the app leaves unparsed is as long as it came.
-    const isShorter = headers['content-length'] !== undefined && Number(headers['content-length']) !== Buffer.byteLength(parsed)
-    return Buffer.from(isShorter ? JSON.stringify(parsed) : parsed)
-  }
-  return ownBody(exchange, parsed)
-}
-
-/** A body that code gave: sent as what it is, an object as JSON. */
-function ownBody (exchange: ProxyExchange, body: unknown): Buffer | null {
-  if (body === null) return null
-  if (Buffer.isBuffer(body)) return body
-  if (typeof body === 'string') return Buffer.from(body)
-  exchange.isJson = true
-  return Buffer.from(JSON.stringify(body))
-}
-
 /** The client is told no more than that; the log has the reason. */
 function invalid (reason: string): Error {
   return proxyError('http_request_error', 'select', new Error(reason))
@@ -233,6 +212,7 @@ function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody |
     exchange.bytesIn = whole.length
     return whole
   }
+  if (override !== null && source === raw && raw.readableDidRead) throw bodyLost('the app has read of the body')
   // A preParsing hook has put its own stream in the place of the client's.
   exchange.hasOwnLength = source !== raw
   return new RequestBody(source, exchange, forwarder.deadlines)
