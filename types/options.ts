@@ -358,8 +358,8 @@ export interface RouteBehaviour {
    * the `Host` that it was sent, or the host and scheme that it was told (`X-Forwarded-*`, `Forwarded`). They become a path as the client
    * knows it; of another scheme or host they are left alone. A path that is under the prefix already stays, unless all paths of the upstream
    * begin with it too. The mirror of it: WebDAV's `Destination` (COPY, MOVE) and the tags of `If` that name this route become the
-   * upstream's; a path in them that the path policy refuses is `http_request_error` (400). Where `rewrite` is a function or has parameters,
-   * nothing of this is done.
+   * upstream's; a path in them that the path policy refuses is `http_request_error` (400), a `Destination` that another route guards
+   * `http_request_denied` (403). Where `rewrite` is a function or has parameters, nothing of this is done.
    * @default true
    */
   location?: boolean

@@ -20,6 +20,7 @@ import { RequestBody } from './request-body.ts'
 import type { RouteGuards } from './route-guards.ts'
 import { type Fault, findFault, settleVersion } from './strictness.ts'
 import { mayComeAtOnce, readWhole } from './whole-upload.ts'
+import { findReferences } from './transform/references.ts'
 import { readTrace } from './transform/trace-context.ts'
 import { isLogged, takeTrace } from './request-log.ts'
 import { closeBehindUpgrade } from './response-head.ts'
@@ -126,6 +127,7 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, upgrade: '
     if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools.random)
     const path = rewritePath(exchange)
     exchange.outgoing = { method: exchange.override?.method ?? request.method, path, headers: {}, body: null, servername: null, reset: upgrade !== null, upgrade }
+    if (route.hasTwoNames) findReferences(exchange, exchange.outgoing.method, gate.guards)
     if (exchange.totalDue !== Infinity) gate.forwarder.deadlines.arm(exchange)
   } catch (error) {
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))

@@ -75,7 +75,7 @@ const cases: readonly (readonly [what: string, status: string, (t: TestContext) 
   ["a hook of the app's that closes", '401', () => ({ upstream: away }), { before: (app) => { app.addHook('onRequest', (_request, reply) => { reply.code(401).header('connection', 'close').send() }) } }],
   ["a hook of the app's to a client that closes", '401', () => ({ upstream: away }), { before: (app) => { app.addHook('onRequest', (_request, reply) => { reply.code(401).send() }) } }, { headers: 'Connection: close\r\n' }],
   ['no route', '404', () => ({ routes: [{ url: '/other', upstream: away }] }), {}, { headers: 'Connection: close\r\n' }],
-  ['reply.proxy', '502', () => ({ routes: [{ url: '/other', upstream: away }] }), { after: (app) => { app.removeAllContentTypeParsers(); app.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) }); app.post('/up', async (_request, reply) => reply.proxy(away)) } }, { headers: 'Content-Type: a/b\r\n' }]
+  ['reply.proxy', '502', () => ({ upstreams: { away }, routes: [{ url: '/other', upstream: 'away' }] }), { after: (app) => { app.removeAllContentTypeParsers(); app.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) }); app.post('/up', async (_request, reply) => reply.proxy('away')) } }, { headers: 'Content-Type: a/b\r\n' }]
 ]
 
 for (const [what, status, options, extra, how] of cases) {

@@ -44,6 +44,31 @@ test('a Destination that leads out of its route is refused, and no upstream sees
   assert.equal(upstream.requests.length, 0)
 })
 
+test('a Destination does not write to what another route guards, by none of its readings', async (t) => {
+  const upstream = await origin(t, answer(201))
+  const guarded = { onRequest: (_request: unknown, reply: { code (status: number): { send (): unknown } }) => { reply.code(401).send() } } as object
+  const app = await start(t, {
+    upstreams: { main: upstream.url },
+    routes: [
+      { url: '/files/*', upstream: 'main', rewrite: '/dav/*' },
+      { url: '/files/private/*', upstream: 'main', rewrite: '/dav/private/*', ...guarded },
+      { url: '/files/uploads/*', method: 'PUT', upstream: 'main', rewrite: '/dav/uploads/*', ...guarded },
+      { url: '/elsewhere/*', upstream: 'main', ...guarded },
+      // Another route for its methods, not for its paths.
+      { url: '/twice/*', method: ['MOVE'], upstream: 'main' },
+      { url: '/twice/*', method: ['PUT'], upstream: 'main', ...guarded }
+    ]
+  }, before)
+  const move = async (path: string, destination: string): Promise<number> => (await request(app.url + path, { method: 'MOVE', headers: { host: 'shop.test', destination } })).status
+
+  for (const path of ['/files/private/b', '/files//private/b', '/files/private%2Fb', '/files/uploads/b', '/elsewhere/b']) {
+    for (const destination of [path, `http://shop.test${path}`]) assert.equal(await move('/files/a', destination), 403, destination)
+  }
+  assert.equal(upstream.hits, 0)
+  for (const destination of ['/files/b', '/nobody/b', 'http://elsewhere.test/files/private/b', '/files/privately/b']) assert.equal(await move('/files/a', destination), 201, destination)
+  assert.equal(await move('/twice/a', '/twice/b'), 201)
+})
+
 test('each attempt names the resource by its own endpoint', async (t) => {
   const sick = await origin(t, reset())
   const well = await origin(t, answer(201))

@@ -10,7 +10,6 @@ import { EditHeaders } from './header-edits.ts'
 import { SetHost } from './host.ts'
 import { type PrefixPair, RewriteLocation } from './location.ts'
 import { OwnedNames } from './owned-names.ts'
-import { FindReferences } from './references.ts'
 import { UserTransform } from './user.ts'
 import { Via } from './via.ts'
 
@@ -26,7 +25,6 @@ export function requestTransforms (behaviour: BehaviourConfig, pair: PrefixPair 
   list.push(new Forwarded(behaviour.forwarded, isStripped ? pair.client : ''))
   if (behaviour.via !== false) list.push(new Via(behaviour.via, instance))
   if (isRewriting(behaviour.body)) list.push(new AcceptCodings())
-  if (behaviour.location && pair !== null) list.push(new FindReferences() as Transform<RequestHead>)
   if (behaviour.credentials !== undefined) list.push(new Credentials(behaviour.credentials, owned))
   if (hasEdits(behaviour.headers.request)) list.push(new EditHeaders(behaviour.headers.request, 'request'))
   if (behaviour.onProxyRequest !== undefined) list.push(new UserTransform('onProxyRequest', behaviour.onProxyRequest))

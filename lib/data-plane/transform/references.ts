@@ -2,7 +2,6 @@ import type { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 import type { Endpoint } from '../../../types/model.ts'
 import type { RequestHead } from '../../../types/options.ts'
-import type { Transform } from '../../../types/policy.ts'
 import type { ProxyExchange, PublicReference, PublicResource } from '../../model/exchange.ts'
 import { isCleanPath, parseTarget } from '../path-policy.ts'
 import { isSameAuthority, schemeOf } from './authority.ts'
@@ -10,22 +9,25 @@ import { proxyError } from '../../errors.ts'
 
 type Headers = RequestHead['headers']
 
+/** What stands in the way of other routes; see route-guards.ts. */
+interface Guards {
+  checkNamed (exchange: ProxyExchange, path: string): void
+}
+
 /**
  * The mirror of Location: fields of WebDAV by which a client names resources, Destination (RFC 4918 10.3) and the tags of If (10.4). A
  * resource of this route, named as the client sees it, becomes the upstream's. The endpoint is not known yet; see aimReferences.
  */
-export class FindReferences implements Transform<RequestHead> {
-  apply ({ method, headers }: RequestHead, exchange: ProxyExchange): void {
-    const { destination, if: condition } = headers
-    if (destination === undefined && condition === undefined) return
-    const references: PublicReference[] = []
-    // To other methods a Destination is a word of their own.
-    if (typeof destination === 'string' && (method === 'COPY' || method === 'MOVE')) {
-      addReference(references, 'destination', destination, [resourceOf(destination, exchange) ?? destination])
-    }
-    if (typeof condition === 'string') addReference(references, 'if', condition, tagsOf(condition, exchange))
-    if (references.length > 0) exchange.references = references
+export function findReferences (exchange: ProxyExchange, method: string, guards: Guards | null): void {
+  const { destination, if: condition } = exchange.request.headers as NodeJS.Dict<string>
+  if (destination === undefined && condition === undefined) return
+  const references: PublicReference[] = []
+  // To other methods a Destination is a word of their own.
+  if (destination !== undefined && (method === 'COPY' || method === 'MOVE')) {
+    addReference(references, 'destination', destination, [resourceOf(destination, exchange, guards) ?? destination])
   }
+  if (condition !== undefined) addReference(references, 'if', condition, tagsOf(condition, exchange))
+  if (references.length > 0) exchange.references = references
 }
 
 function addReference (references: PublicReference[], name: string, current: string, parts: readonly (string | PublicResource)[]): void {
@@ -61,7 +63,7 @@ function tagsOf (condition: string, exchange: ProxyExchange): (string | PublicRe
     if (char !== '<' && !(char === '"' && isInList)) continue
     const end = condition.indexOf(char === '<' ? '>' : '"', index + 1)
     if (end === -1) break
-    const resource = isInList ? null : resourceOf(condition.slice(index + 1, end), exchange)
+    const resource = isInList ? null : resourceOf(condition.slice(index + 1, end), exchange, null)
     if (resource !== null) {
       parts.push(condition.slice(begin, index + 1), resource)
       begin = end
@@ -77,13 +79,14 @@ function tagsOf (condition: string, exchange: ProxyExchange): (string | PublicRe
  * @throws ProxyError `http_request_error` for a path of this gateway that the path policy refuses: resolved by the upstream, it could lead
  * out of the route
  */
-function resourceOf (reference: string, exchange: ProxyExchange): PublicResource | null {
+function resourceOf (reference: string, exchange: ProxyExchange, guards: Guards | null): PublicResource | null {
   const { request, route } = exchange
   const place = /^(https?:)\/\/([^/?#]*)/i.exec(reference)
   if (place === null ? !reference.startsWith('/') : !isOurs(place[1]!.toLowerCase(), place[2]!, request)) return null
   const rest = place === null ? reference : reference.slice(place[0].length)
   const target = parseTarget(rest.startsWith('/') ? rest : `/${rest}`, request.method, route.encodedSlashes)
   if (target === null) throw refused()
+  guards?.checkNamed(exchange, target.path)
   const path = route.path.rewrite(target.path, request)
   if (path === null) return null
   if (!isCleanPath(path, route.encodedSlashes)) throw refused()
