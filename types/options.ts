@@ -354,10 +354,10 @@ export interface RouteBehaviour {
    */
   credentials?: CredentialsOptions | CredentialsOptions['of']
   /**
-   * Whether `Location`, `Content-Location` and `Refresh` come back under the route's prefix, once: those that are a path, or that name the endpoint,
-   * the `Host` that it was sent, or the host and scheme that it was told (`X-Forwarded-*`, `Forwarded`). They become a path as the client
-   * knows it; of another scheme or host they are left alone. A path that is under the prefix already stays, unless all paths of the upstream
-   * begin with it too. The mirror of it: WebDAV's `Destination` (COPY, MOVE) and the tags of `If` that name this route become the
+   * Whether `Location`, `Content-Location` and `Refresh` come back under the route's prefix, once: those that are a path, or that name the
+   * endpoint, the `Host` that it was sent, or the host and scheme that it was told (`X-Forwarded-*`, `Forwarded`). They become a path as the
+   * client knows it; of another scheme or host they are left alone. A path that is under the prefix already stays, unless all paths of the
+   * upstream begin with it too. The mirror of it: WebDAV's `Destination` (COPY, MOVE) and the tags of `If` that name this route become the
    * upstream's; a path in them that the path policy refuses is `http_request_error` (400), a `Destination` that another route guards
    * `http_request_denied` (403). Where `rewrite` is a function or has parameters, nothing of this is done.
    * @default true
@@ -678,8 +678,8 @@ export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'bod
   headers?: Record<string, string> | NonNullable<RouteBehaviour['headers']>
   /**
    * Sent in place of the request's body; an object is sent as JSON, `null` is no body.
-   * @default the request's; where a parser of the app's has made an object of it, that as JSON or as a form if its content type says so, and
-   * `config_error` (500) otherwise, or where the app has read of it
+   * @default the request's; where a parser of the app's has made an object of it, that as JSON or as a form if its content type says so,
+   * and `config_error` (500) otherwise, or where the app has read of it
    */
   body?: string | Buffer | object | null
   /** What is `body` on a route: limits, replay and rewriting. A name of its own, since no look at an object tells it from one to be sent as JSON. */

@@ -3,9 +3,9 @@ import { Socket } from 'node:net'
 import { realTime, type Ticker } from './timeouts.ts'
 
 /*
- * The rest of an upload that has been answered. Node closes behind the last answer of a connection at once; the kernel then meets what the client
- * still sends with a reset, which takes the answer from a client that has not read it (RFC 9112 9.6). So the rest is read and dropped first,
- * within bounds. test/contract/node-linger.test.ts holds every fact about Node that is leaned on here.
+ * The rest of an upload that has been answered. Node closes behind the last answer of a connection at once; the kernel then resets a client
+ * that still sends, and takes the answer from one that has not read it (RFC 9112 9.6). So the rest is read and dropped first, within bounds.
+ * test/contract/node-linger.test.ts holds every fact about Node that is leaned on here.
  */
 
 /** ms between two looks. */
@@ -89,8 +89,9 @@ export class Lingering {
   #linger (socket: HttpSocket): boolean {
     const response = socket[kUpload]
     const parser = socket.parser ?? null
-    // Behind the answer to an earlier request of a pipeline, nobody answers this one.
-    if (response === undefined || !response.writableFinished || response.req.complete || parser === null || parser.incoming !== response.req || socket.destroyed) return false
+    // An upload behind the answer to an earlier request of a pipeline is answered by nobody.
+    if (response === undefined || !response.writableFinished || response.req.complete || socket.destroyed) return false
+    if (parser === null || parser.incoming !== response.req) return false
     // No request is taken behind an answer that has said that it is the last.
     parser.onIncoming = ignoreNext
     // Only the end of its connection may tell a client of HTTP/1.0 that an answer is whole.
@@ -103,8 +104,9 @@ export class Lingering {
   #file (socket: HttpSocket, request: IncomingMessage, isLast: boolean): void {
     const now = this.#ticker.now()
     const isClosing = socket.server !== undefined && this.#closing.has(socket.server)
+    const due = now + (isClosing ? SILENCE : TOTAL)
     const { bytesRead } = socket
-    this.#rests.set(socket, { socket, isLast, due: now + (isClosing ? SILENCE : TOTAL), heardAt: now, bytes: bytesRead, bytesDue: bytesRead + BYTES })
+    this.#rests.set(socket, { socket, isLast, due, heardAt: now, bytes: bytesRead, bytesDue: bytesRead + BYTES })
     request.once('end', () => { this.#through(socket) })
     this.#stop ??= this.#ticker.every(TICK, () => { this.#look() })
   }

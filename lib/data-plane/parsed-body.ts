@@ -72,7 +72,8 @@ function bytesOf (body: unknown): Buffer | null {
 /** Whether the client has sent one, by what frames it (RFC 9112 6.3). */
 function hasBody ({ raw }: FastifyRequest): boolean {
   const { headers } = raw
-  return raw.httpVersionMajor === 2 ? !endsWithHead(raw) : headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0
+  if (raw.httpVersionMajor === 2) return !endsWithHead(raw)
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0
 }
 
 const jsonType = /^[^;]*[/+]json\s*(?:;|$)/i

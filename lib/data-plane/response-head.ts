@@ -27,7 +27,7 @@ export function settleHead (exchange: ProxyExchange, { statusCode, headers }: Re
   closeBehindUpgrade(exchange)
 }
 
-/** RFC 9110 15.5.22 asks it of whoever says 426: as the upstream says, and a handshake is asked for one protocol alone. HTTP/2 has no Upgrade. */
+/** RFC 9110 15.5.22 asks for Upgrade in a 426: the upstream's, or that of the handshake. HTTP/2 has none. */
 function requireUpgrade ({ reply, outgoing }: ProxyExchange, headers: ResponseHead['headers']): void {
   const isHandshake = outgoing!.upgrade !== null
   if (isHandshake && headers['upgrade'] === undefined) headers['upgrade'] = 'websocket'

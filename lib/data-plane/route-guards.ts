@@ -58,7 +58,8 @@ export class RouteGuards {
         const found = this.#lookup.findNormal({ method: as, url, headers })
         // A route of the same url is another for its methods, not for its paths.
         if (found === null || this.#urlOf(found.route) === route.url || !this.#guardsMore(found.route, route)) continue
-        throw proxyError('http_request_denied', 'select', new Error(`Destination names ${url}, which is for the route '${found.route.id ?? found.route.url}'`))
+        const owner = found.route.id ?? found.route.url
+        throw proxyError('http_request_denied', 'select', new Error(`Destination names ${url}, which is for the route '${owner}'`))
       }
     }
   }

@@ -71,7 +71,8 @@ export function trailerNames (field: string, connection?: string, owned: OwnedFi
 const token = /^[!#$%&'*+.^`|~\w-]+$/
 
 function travelsOn (name: string, nominated: ReadonlySet<string> | null): boolean {
-  return !forbidden.has(name) && !name.startsWith('proxy-') && !(name.startsWith('x') && isForwardedField(name)) && nominated?.has(name) !== true
+  if (forbidden.has(name) || name.startsWith('proxy-') || (name.startsWith('x') && isForwardedField(name))) return false
+  return nominated?.has(name) !== true
 }
 
 function namesIn (connection: string | undefined): ReadonlySet<string> | null {
@@ -79,8 +80,8 @@ function namesIn (connection: string | undefined): ReadonlySet<string> | null {
 }
 
 /**
- * Has the head of a response over HTTP/1 name the trailers that follow. Node throws over a Trailer in a head that is not chunked, and a hook may
- * have put a body of known length in its place: so it is added when the head is written, and where none can follow left out.
+ * Has the head of a response over HTTP/1 name the trailers that follow. Node throws over a Trailer in a head that is not chunked, and a
+ * hook may have put a body of known length in its place: so it is added when the head is written, and where none can follow left out.
  */
 export function announceTrailers (response: ServerResponse, names: string): void {
   if (response.req.httpVersion === '1.0') return
@@ -88,7 +89,8 @@ export function announceTrailers (response: ServerResponse, names: string): void
   response.writeHead = function writeHeadWithTrailer (this: ServerResponse, statusCode: number, ...rest: unknown[]): ServerResponse {
     this.writeHead = writeHead
     const headers = rest.at(-1)
-    const isLengthGiven = this.hasHeader('content-length') || (typeof headers === 'object' && headers !== null && 'content-length' in headers)
+    const isGiven = typeof headers === 'object' && headers !== null && 'content-length' in headers
+    const isLengthGiven = isGiven || this.hasHeader('content-length')
     if (!isLengthGiven && this.req.method !== 'HEAD' && statusCode !== 204 && statusCode !== 304) this.setHeader('trailer', names)
     try {
       return Reflect.apply(writeHead, this, [statusCode, ...rest]) as ServerResponse

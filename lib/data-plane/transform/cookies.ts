@@ -64,7 +64,9 @@ function bareDomain (domain: string): string {
 function changePath (path: NonNullable<CookieOptions['path']>): Change {
   if (typeof path !== 'object') return () => path
   const known = new Map(Object.entries(path))
-  const prefixes = [...known].map(([from, to]) => [bare(from), to === false ? false : bare(to)] as const).sort(([a], [b]) => b.length - a.length)
+  const prefixes = [...known]
+    .map(([from, to]) => [bare(from), to === false ? false : bare(to)] as const)
+    .sort(([a], [b]) => b.length - a.length)
   return (value) => {
     const whole = known.get(value)
     if (whole !== undefined) return whole

@@ -17,6 +17,8 @@ const kAnnounced: unique symbol = Symbol('sluice.announced')
 
 type Headers = Record<string, string | string[]> & { [kNominated]?: string, [kAnnounced]?: string }
 
+type Received = NodeJS.Dict<string | string[]>
+
 const requestFields = new Set([
   'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer',
   'transfer-encoding', 'upgrade', 'http2-settings', 'alt-svc', 'expect'
@@ -36,7 +38,7 @@ const protectedFields = new Set(['host', 'content-length'])
  * @param owned names of the route that no client may say otherwise spelt
  * @param hasTrailers whether trailers of the client's would travel on behind the body
  */
-export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>, owned: OwnedFields | null = null, hasTrailers: boolean = false): Headers {
+export function copyRequestHeaders (received: Received, owned: OwnedFields | null = null, hasTrailers: boolean = false): Headers {
   const headers: Headers = {}
   for (const name in received) {
     // Pseudo-fields of HTTP/2 begin with a colon; `proxy-*` is spoken to this hop.
@@ -57,8 +59,9 @@ export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>, ow
 }
 
 /** Trailer goes with those that it names: behind a body of known length there are none (RFC 9110 6.6.1). */
-function announce (headers: Headers, { trailer, connection, 'content-length': length }: NodeJS.Dict<string | string[]>, owned: OwnedFields | null): void {
-  const names = length === undefined ? trailerNames(String(trailer), connection === undefined ? undefined : String(connection), owned) : null
+function announce (headers: Headers, { trailer, connection, 'content-length': length }: Received, owned: OwnedFields | null): void {
+  if (length !== undefined) return
+  const names = trailerNames(String(trailer), connection === undefined ? undefined : String(connection), owned)
   if (names !== null) headers['trailer'] = names
 }
 

@@ -52,7 +52,7 @@ interface Front {
   readonly shown: string
 }
 
-/** A trusted peer tells the prefix that it has taken off itself, and the route's comes behind that; a prefix of the options is all of it. */
+/** A trusted peer tells the prefix that it has taken off itself, and the route's comes behind; a prefix of the options is all of it. */
 function frontOf (exchange: ProxyExchange, client: string): Front | null {
   const told = toldPrefix(exchange)
   if (told === null) return null
