@@ -6,6 +6,7 @@ import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/opt
 import { watchArrivals } from './data-plane/arrival.ts'
 import { explain } from './data-plane/explain.ts'
 import { ClientSessions } from './data-plane/client-sessions.ts'
+import { lingering } from './data-plane/lingering.ts'
 import { problemDetails } from './data-plane/problem-details.ts'
 import { setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
@@ -90,6 +91,7 @@ function setUp (app: FastifyInstance): Gateway {
   app.addHook('preClose', async () => {
     gateway.drain()
     sessions.drain()
+    lingering.drain(app.server)
   })
   app.addHook('onClose', async () => { unwatchPauses(settle); await gateway.close(); metrics.close() })
   return gateway

@@ -405,7 +405,12 @@ export interface RouteBehaviour {
    */
   credentials?: CredentialsOptions | CredentialsOptions['of']
   /**
-   * Whether `Location` and `Content-Location` that are relative or point to the endpoint come back under the route's prefix.
+   * Whether `Location`, `Content-Location` and `Refresh` come back under the route's prefix, once: those that are a path, or that name the
+   * endpoint, the `Host` that it was sent, or the host and scheme that it was told (`X-Forwarded-*`, `Forwarded`). They become a path as the
+   * client knows it; of another scheme or host they are left alone. A path that is under the prefix already stays, unless all paths of the
+   * upstream begin with it too. The mirror of it: WebDAV's `Destination` (COPY, MOVE) and the tags of `If` that name this route become the
+   * upstream's; a path in them that the path policy refuses is `http_request_error` (400), a `Destination` that another route guards
+   * `http_request_denied` (403). Where `rewrite` is a function or has parameters, nothing of this is done.
    * @default true
    */
   location?: boolean
@@ -478,8 +483,8 @@ export interface BodyOptions {
    * Changes the bodies of responses. A function is given each whole body; a list of pairs replaces texts; an object says more; `false`
    * turns off what `defaults` say. Content codings (gzip, deflate, br, zstd where Node has it) are taken off before and put on again
    * after; `Accept-Encoding` is cut down to these. `Content-Length` is corrected or removed, a strong `ETag` made weak,
-   * `Accept-Ranges` and digests removed. Answers to HEAD, 204, 205, 206, 304, empty bodies, and those with `Cache-Control: no-transform`
-   * are left alone. A body that is to be rewritten and cannot be is an error, never passed on: an unknown coding or a broken one is
+   * `Accept-Ranges` and digests removed; the heads of HEAD and 304 say the same of it, and no length. Answers with 204, 205 or 206, empty
+   * bodies, and those with `Cache-Control: no-transform` are left alone. A body that is to be rewritten and cannot be is an error, never passed on: an unknown coding or a broken one is
    * `http_response_content_coding`, one that is too large or unfolds to more than 1,100 times its size `http_response_body_size` (502, or
    * the connection cut), what a function throws `internal_error` (500).
    */
@@ -536,7 +541,8 @@ export interface CookieOptions {
   domain?: string | false | Record<string, string | false>
   /**
    * What replaces the `Path` of cookies that have one: one for all, or prefixes of whole segments and what stands in their place
-   * (`{ '/': '/shop/' }`), the longest first. `false` removes it. That of `__Host-` cookies stays.
+   * (`{ '/': '/shop' }`), the longest first; between that and the rest is one slash, with or without one at the end of either. `false`
+   * removes it. That of `__Host-` cookies stays.
    */
   path?: string | false | Record<string, string | false>
   /** `true` adds `Secure` to every cookie, `false` removes it, but from `__Secure-` and `__Host-` cookies, which are nothing without it. */
@@ -722,7 +728,11 @@ export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'bod
   method?: string
   /** Headers set on top of what the client sent, or the edits of a route. */
   headers?: Record<string, string> | NonNullable<RouteBehaviour['headers']>
-  /** Sent in place of the request's body; an object is sent as JSON, `null` is no body. */
+  /**
+   * Sent in place of the request's body; an object is sent as JSON, `null` is no body.
+   * @default the request's; where a parser of the app's has made an object of it, that as JSON or as a form if its content type says so,
+   * and `config_error` (500) otherwise, or where the app has read of it
+   */
   body?: string | Buffer | object | null
   /** What is `body` on a route: limits, replay and rewriting. A name of its own, since no look at an object tells it from one to be sent as JSON. */
   bodyPolicy?: BodyOptions

@@ -95,6 +95,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     encodedSlashes: behaviour.encodedSlashes,
     // A reply.proxy says which path is meant.
     ambiguousPaths: behaviour.ambiguousPaths ?? 'forward',
+    hasTwoNames: behaviour.location && pair !== null,
     path: rewrite,
     // A function gives names when it is called.
     owned: owned.isEmpty && behaviour.credentials === undefined ? null : owned,

@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { guardResponses } from './client-errors.ts'
 import { refuseConnect } from './connect-refusal.ts'
+import { lingering } from './lingering.ts'
 import { asRouted, splitAbsolute } from './path-policy.ts'
 
 /*
@@ -23,7 +24,9 @@ export function watchArrivals (server: Server, urls: readonly string[]): void {
   if (server.listenerCount('checkContinue') === 0) server.on('checkContinue', continueWhenRead)
   refuseConnect(server)
   const fixedParts = urls.map((url) => /^[^:*(]*/.exec(url)![0])
-  server.prependListener('request', function settleTarget (request: Arrived) {
+  server.prependListener('request', function settleTarget (request: Arrived, response: ServerResponse) {
+    // An early answer of anybody's may end the connection: of a hook, too, that comes before ours.
+    if (request.method !== 'GET' && request.method !== 'HEAD') lingering.expect(response)
     const isOriginForm = request.url!.charCodeAt(0) === 0x2f
     // A target with neither is what nearly everybody sends.
     if (isOriginForm && !request.url!.includes('%')) return

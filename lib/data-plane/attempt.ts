@@ -80,7 +80,7 @@ export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswe
       return true
     }
     // First: a head that is refused is none.
-    this.#headers = copyResponseHeaders(raw)
+    this.#headers = copyResponseHeaders(raw, statusCode)
     this.headAt = performance.now()
     this.statusCode = statusCode
     this.#resume = resume

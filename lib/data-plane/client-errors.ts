@@ -1,6 +1,7 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { cutOff } from './failure.ts'
+import { lingering } from './lingering.ts'
 
 type Listener = (error: Error & { code?: string }, socket: Socket) => void
 
@@ -12,6 +13,11 @@ export function guardResponses (server: Server): void {
   for (const listener of server.listeners('clientError') as Listener[]) {
     server.off('clientError', listener)
     server.on('clientError', function answerUnlessBusy (this: Server, error: Error & { code?: string }, socket: Socket) {
+      // The answer is out: what is wrong with the rest of its request, or takes too long, is not answered once more.
+      if (lingering.has(socket)) {
+        socket.destroy()
+        return
+      }
       // The response whose turn it is: Node's own way of answering asks for it too.
       const response = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null
       if (response === null || !isBusy(response)) {

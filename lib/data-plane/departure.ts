@@ -2,8 +2,9 @@ import type { Socket } from 'node:net'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyAttempt } from './attempt.ts'
 import type { Forwarder } from './forwarder.ts'
-import { hasEnded, isHttp2, streamOf } from './http2-reply.ts'
+import { endBehindAnswer, endsWithHead, hasEnded, isHttp2, streamOf } from './http2-reply.ts'
 import { wasInjected } from './injected.ts'
+import { lingering } from './lingering.ts'
 
 /**
  * Tells the forwarder when the client's side of an exchange is over. 'close' comes once, after the last byte as after a client's
@@ -21,6 +22,7 @@ export function watchClient (forwarder: Forwarder, exchange: ProxyExchange): voi
     // An injected response closes before it is out.
     const isWhole = isShared ? hasEnded(raw) : raw.writableFinished || (raw.writableEnded && wasInjected(exchange.request.raw))
     const attempt = exchange.last as ProxyAttempt | null
+    if (isWhole && !isShared && !raw.req.complete) lingering.bound(raw.req)
     // A connection that goes, or that others share, calls in a scope of its own, or in that of another exchange.
     if (attempt === null || (isWhole && queue === null && !isShared)) forwarder.finish(exchange, isWhole)
     else attempt.runInAsyncScope(forwarder.finish, forwarder, exchange, isWhole)
@@ -28,6 +30,7 @@ export function watchClient (forwarder: Forwarder, exchange: ProxyExchange): voi
   if (isShared) {
     // The stream's: Node's response says nothing when a HEAD is cancelled.
     streamOf(raw).on('close', onClose)
+    if (!endsWithHead(raw.req)) endBehindAnswer(raw)
     return
   }
   raw.on('close', onClose)

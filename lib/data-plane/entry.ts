@@ -16,10 +16,12 @@ import { parseTarget, isCleanPath } from './path-policy.ts'
 import { isGrpc, openGrpc } from './grpc.ts'
 import { endsWithHead, isHttp2 } from './http2-reply.ts'
 import { furnish, isInjected } from './injected.ts'
+import { bodyLost, ownBody, parsedBody } from './parsed-body.ts'
 import { RequestBody } from './request-body.ts'
 import type { RouteGuards } from './route-guards.ts'
 import { type Fault, findFault, settleVersion } from './strictness.ts'
 import { mayComeAtOnce, readWhole } from './whole-upload.ts'
+import { findReferences } from './transform/references.ts'
 import { readTrace } from './transform/trace-context.ts'
 import { isLogged, takeTrace } from './request-log.ts'
 import { closeBehindUpgrade } from './response-head.ts'
@@ -126,6 +128,7 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, upgrade: '
     if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools)
     const path = rewritePath(exchange)
     exchange.outgoing = { method: exchange.override?.method ?? request.method, path, headers: {}, body: null, servername: null, reset: upgrade !== null, upgrade }
+    if (route.hasTwoNames) findReferences(exchange, exchange.outgoing.method, gate.guards)
     if (exchange.totalDue !== Infinity) gate.forwarder.deadlines.arm(exchange)
   } catch (error) {
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))
@@ -171,28 +174,6 @@ export function rewritePath (exchange: ProxyExchange): string {
   return question === -1 ? newPath + query : rewritten
 }
 
-/** What a parser of the app has made of the client's body. */
-function parsedBody (exchange: ProxyExchange, parsed: unknown): Buffer | null {
-  const { headers } = exchange.request
-  const isJson = String(headers['content-type'] ?? '').includes('json')
-  if (isJson && parsed === null) return Buffer.from('null')
-  if (isJson && typeof parsed === 'string') {
-    // JSON's own string has lost its quotes, and with them bytes; text that the app leaves unparsed is as long as it came.
-    const isShorter = headers['content-length'] !== undefined && Number(headers['content-length']) !== Buffer.byteLength(parsed)
-    return Buffer.from(isShorter ? JSON.stringify(parsed) : parsed)
-  }
-  return ownBody(exchange, parsed)
-}
-
-/** A body that code gave: sent as what it is, an object as JSON. */
-function ownBody (exchange: ProxyExchange, body: unknown): Buffer | null {
-  if (body === null) return null
-  if (Buffer.isBuffer(body)) return body
-  if (typeof body === 'string') return Buffer.from(body)
-  exchange.isJson = true
-  return Buffer.from(JSON.stringify(body))
-}
-
 /** The client is told no more than that; the log has the reason. */
 function invalid (reason: string): Error {
   return proxyError('http_request_error', 'select', new Error(reason))
@@ -234,6 +215,7 @@ function takeBody (forwarder: Forwarder, exchange: ProxyExchange): RequestBody |
     exchange.bytesIn = whole.length
     return whole
   }
+  if (override !== null && source === raw && raw.readableDidRead) throw bodyLost('the app has read of the body')
   openFlow(forwarder.flows, exchange)
   // A preParsing hook has put its own stream in the place of the client's.
   exchange.hasOwnLength = source !== raw

@@ -13,11 +13,12 @@ import { parseTarget } from './path-policy.ts'
 import type { RouteLookup, Routed } from './route-lookup.ts'
 import { findFault } from './strictness.ts'
 import { receivedFields, transformHead } from './request-head.ts'
+import { aimReferences, findReferences } from './transform/references.ts'
 import { readTrace, writeTrace } from './transform/trace-context.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** Of a route: what says nothing by itself, or is told elsewhere in the explanation. */
-const notPolicies = new Set(['id', 'url', 'upstream', 'canaries', 'path', 'requestTransforms', 'responseTransforms', 'localResponseTransforms', 'trust', 'owned'])
+const notPolicies = new Set(['id', 'url', 'upstream', 'canaries', 'path', 'requestTransforms', 'responseTransforms', 'localResponseTransforms', 'trust', 'owned', 'hasTwoNames'])
 
 /**
  * Goes the way of a request with one that nobody made: the same functions in the same order, down to the point where an endpoint would
@@ -64,6 +65,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
   let refusal: ProxyErrorLike | null = null
   try {
     choose(gate, exchange)
+    if (route.hasTwoNames) findReferences(exchange, exchange.method, gate.guards)
     head = shapeRequest(exchange)
     if (exchange.upstream.state.available.length === 0) throw noneAvailable(exchange.upstream.state)
   } catch (error) {
@@ -123,6 +125,7 @@ function aimed (head: RequestHead, exchange: ProxyExchange): RequestHead {
   const endpoint = available[0] ?? endpoints[0]
   if (endpoint === undefined) return head
   const headers = exchange.hostFollowsEndpoint ? { ...head.headers, host: endpoint.host } : head.headers
+  if (exchange.references !== null) aimReferences(exchange.references, headers, endpoint)
   return { ...head, path: endpoint.basePath + head.path, headers }
 }
 

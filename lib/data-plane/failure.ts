@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyErrorLike } from '../../types/model.ts'
 import { sendGrpcError } from './grpc.ts'
 import { isHttp2, resetStream } from './http2-reply.ts'
+import { isUnderWay, lingering } from './lingering.ts'
 import { editLocalHead } from './local-edits.ts'
 import { ProxyError } from '../errors.ts'
 
@@ -30,7 +31,10 @@ export function endWithError (exchange: ProxyExchange, error: ProxyErrorLike): v
     if (error.retryAfter > 0) reply.header('retry-after', String(error.retryAfter))
   }
   // RFC 9112 9.3: what is left of an unread body would be taken for the next request.
-  if (isBodyPending(request.raw)) reply.header('connection', 'close')
+  if (isUnderWay(request.raw)) {
+    reply.header('connection', 'close')
+    lingering.expect(reply.raw)
+  }
   if (exchange.isGrpc && error instanceof ProxyError) {
     sendGrpcError(exchange, error)
     return
@@ -47,11 +51,6 @@ function editSafely (exchange: ProxyExchange, error: ProxyErrorLike): void {
   } catch (err) {
     exchange.request.log.error({ err }, 'a response edit failed')
   }
-}
-
-/** Node calls a request complete some time after its head, also where nothing follows; so the head is asked as well. */
-function isBodyPending ({ complete, httpVersionMajor, headers }: IncomingMessage): boolean {
-  return !complete && httpVersionMajor === 1 && (headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0)
 }
 
 /**

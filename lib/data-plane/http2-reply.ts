@@ -26,6 +26,24 @@ export function resetStream (raw: ServerResponse): void {
   streamOf(raw).close(constants.NGHTTP2_INTERNAL_ERROR)
 }
 
+/** ms between two looks at a stream whose end has not gone out. */
+const END_LOOK = 10
+
+/**
+ * Has a stream end with its answer, also where the client still sends: no error, only nothing to go on for (RFC 9113 8.1). Not before
+ * END_STREAM has gone out, which Node sends some time after 'finish' (test/contract/http2.test.ts): without it the answer would be cut.
+ */
+export function endBehindAnswer (raw: ServerResponse): void {
+  const stream = streamOf(raw)
+  function look (): void {
+    if (stream.closed || stream.destroyed) return
+    const { localClose, remoteClose } = stream.state
+    if (localClose !== 1) setTimeout(look, END_LOOK).unref()
+    else if (remoteClose !== 1) stream.close(constants.NGHTTP2_NO_ERROR)
+  }
+  stream.once('finish', () => { setImmediate(look) })
+}
+
 /** Whether a request is its head alone; what frames a body in HTTP/2 is no field but a flag (RFC 9113 8.1). */
 export function endsWithHead (raw: IncomingMessage): boolean {
   return (raw as unknown as Http2ServerRequest).stream.endAfterHeaders

@@ -2,6 +2,11 @@ import replyFrom from '@fastify/reply-from'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { FastifyReplyFromHooks, FastifyReplyFromOptions } from '@fastify/reply-from'
 import type { ProxyExchange, Respond, UpstreamResponse } from '../model/exchange.ts'
+import type { ProxyAttempt } from './attempt.ts'
+import { isHttp2 } from './http2-reply.ts'
+import { lingering } from './lingering.ts'
+import { announcedBy, nominatedBy } from './transform/hop-by-hop.ts'
+import { announceTrailers, trailerNames, withSums } from './trailers.ts'
 
 /*
  * The only file that knows @fastify/reply-from. What it gives us is the way into Fastify's reply: how an answer's head gets there, and a stream behind
@@ -64,7 +69,9 @@ class View {
 
   /** An upload that is still under way when its answer is there; then reply-from closes the connection behind it. */
   get complete (): boolean {
-    return this.reply.request.raw.complete
+    const { complete } = this.reply.request.raw
+    if (!complete) lingering.expect(this.reply.raw)
+    return complete
   }
 
   get aborted (): boolean {
@@ -94,6 +101,7 @@ const hooks = Object.freeze({
   // Its own policy sends a 503 up to ten times more; ours has decided before it is asked.
   retryDelay: () => null,
   onResponse: (_request: View, { reply, status }: View, response: { stream: unknown }) => {
+    if (status === 426) keepUpgrade(reply)
     // Fastify's code() ends at 599.
     if (reply.raw.statusCode === 599) reply.raw.statusCode = Math.max(status, 599)
     reply.send(response.stream)
@@ -123,6 +131,23 @@ export function setUpReplyFrom (scope: FastifyInstance): Respond {
   }) as FastifyInstance
   replyFrom(standIn, options, (error) => { if (error !== undefined) throw error })
   return function respond (exchange, response) {
+    const announced = announcedBy(response.headers)
+    if (announced !== undefined) passOnTrailer(exchange, response, announced)
     from!.call(new View(exchange, response) as unknown as FastifyReply, '/', hooks)
   }
+}
+
+/** Whoever sends Upgrade names it in Connection (RFC 9110 7.8), also where that says by now that it ends. */
+function keepUpgrade (reply: FastifyReply): void {
+  if (!reply.hasHeader('upgrade')) return
+  reply.header('connection', reply.getHeader('connection') === 'close' ? 'upgrade, close' : reply.getHeader('connection') ?? 'upgrade')
+}
+
+/** Of a rewritten body sums are no trailers any more. */
+function passOnTrailer ({ reply, route, last }: ProxyExchange, { headers, body }: UpstreamResponse, announced: string): void {
+  const nominated = nominatedBy(headers)
+  const names = trailerNames(announced, route.rewrite === null ? nominated : withSums(nominated))
+  if (names === null) return
+  if (!isHttp2(reply.raw)) announceTrailers(reply.raw, names)
+  else if (!Buffer.isBuffer(body) || (last as ProxyAttempt).hasTrailers) headers['trailer'] = names
 }

@@ -3,14 +3,16 @@ import type { RequestHead } from '../../types/options.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import { dropSpellings } from './transform/owned-names.ts'
 import { copyRequestHeaders } from './transform/hop-by-hop.ts'
+import { aimReferences } from './transform/references.ts'
 
 type Headers = RequestHead['headers']
 
 /** The client's end-to-end fields, and over them those that `reply.proxy` sets. */
 export function receivedFields (exchange: ProxyExchange): Headers {
-  const headers = copyRequestHeaders(exchange.request.headers, exchange.route.owned)
+  const { request, route, outgoing, hasOwnLength } = exchange
+  const headers = copyRequestHeaders(request.headers, route.owned, outgoing !== null && outgoing.body !== null && !hasOwnLength)
   // A body that a preParsing hook changed, or that is not the client's, has another length.
-  if (exchange.hasOwnLength) delete headers['content-length']
+  if (hasOwnLength) delete headers['content-length']
   if (exchange.override !== null) applyOverride(exchange, headers)
   return headers
 }
@@ -67,6 +69,7 @@ export function aim (exchange: ProxyExchange, endpoint: Endpoint, now: number): 
     // Deletes the Host that an earlier attempt set.
     else if (outgoing.headers['host'] !== undefined) delete outgoing.headers['host']
   }
+  if (exchange.references !== null) aimReferences(exchange.references, outgoing.headers, endpoint)
   const { deadlineHeader } = exchange.route
   if (deadlineHeader !== null) tellDeadline(exchange, outgoing.headers, deadlineHeader, now)
 }

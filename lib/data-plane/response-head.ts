@@ -23,9 +23,16 @@ export function settleHead (exchange: ProxyExchange, { statusCode, headers }: Re
   if (headers['vary'] !== undefined && reply.hasHeader('vary')) headers['vary'] = `${String(reply.getHeader('vary'))}, ${[headers['vary']].flat().join(', ')}`
   if (headers['strict-transport-security'] !== undefined && reply.hasHeader('strict-transport-security')) delete headers['strict-transport-security']
   if (isClosing && !isHttp2(reply.raw)) reply.header('connection', 'close')
-  // RFC 9110 15.5.22 asks it of whoever says 426, and a handshake is asked for one protocol alone.
-  if (statusCode === 426 && exchange.outgoing!.upgrade !== null) reply.header('upgrade', 'websocket').header('connection', 'upgrade, close')
+  if (statusCode === 426) requireUpgrade(exchange, headers)
   closeBehindUpgrade(exchange)
+}
+
+/** RFC 9110 15.5.22 asks for Upgrade in a 426: the upstream's, or that of the handshake. HTTP/2 has none. */
+function requireUpgrade ({ reply, outgoing }: ProxyExchange, headers: ResponseHead['headers']): void {
+  const isHandshake = outgoing!.upgrade !== null
+  if (isHandshake && headers['upgrade'] === undefined) headers['upgrade'] = 'websocket'
+  if (headers['upgrade'] === undefined || isHttp2(reply.raw)) return
+  reply.header('connection', isHandshake || reply.hasHeader('connection') ? 'upgrade, close' : 'upgrade')
 }
 
 /** Now, and once its body is through, since what comes behind that is lost as well. */

@@ -44,6 +44,31 @@ export class RouteGuards {
     if (hasTwoReadings && exchange.route.ambiguousPaths === 'reject') this.#checkReadings(exchange)
   }
 
+  /**
+   * A COPY or MOVE writes to the resource that Destination names, and no route of that resource is asked (RFC 4918 10.3).
+   * @param path of this gateway
+   * @throws ProxyError `http_request_denied` where another route guards it
+   */
+  checkNamed ({ request, route }: ProxyExchange, path: string): void {
+    if (!this.#byId.has(route.id)) return
+    const { method, raw: { headers } } = request
+    const paths = route.ambiguousPaths === 'reject' ? [path, ...readingsOf(path)] : [path]
+    for (const url of paths) {
+      for (const as of [method, 'PUT']) {
+        const found = this.#lookup.findNormal({ method: as, url, headers })
+        // A route of the same url is another for its methods, not for its paths.
+        if (found === null || this.#urlOf(found.route) === route.url || !this.#guardsMore(found.route, route)) continue
+        const owner = found.route.id ?? found.route.url
+        throw proxyError('http_request_denied', 'select', new Error(`Destination names ${url}, which is for the route '${owner}'`))
+      }
+    }
+  }
+
+  /** Of a proxied route as it was written: `/orders/*` stands for `/orders` as well. */
+  #urlOf ({ id, url }: DeclaredRoute): string {
+    return (id === null ? undefined : this.#routes.get(id)?.url) ?? url
+  }
+
   /** A host constraint compares bytes; names of hosts know no case, may end in a dot, and may have their default port (RFC 9110 4.2.3). */
   #checkHost ({ request, route, path }: ProxyExchange): void {
     const { headers } = request.raw

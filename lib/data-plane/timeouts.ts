@@ -22,7 +22,7 @@ export interface Turning {
   hold (isHeld: boolean): void
 }
 
-const realTime: Ticker = {
+export const realTime: Ticker = {
   now: () => performance.now(),
   every (milliseconds, turn) {
     const timer = setInterval(turn, milliseconds)

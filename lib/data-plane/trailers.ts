@@ -45,10 +45,10 @@ export function hasFaultyTrailer (raw: readonly string[]): boolean {
  */
 export function readTrailers (raw: readonly (Buffer | string)[], connection?: string): Trailers | null {
   let trailers: Trailers | null = null
-  const nominated = connection === undefined ? null : new Set(connection.toLowerCase().split(',').map((token) => token.trim()))
+  const nominated = namesIn(connection)
   for (let index = 0; index < raw.length; index += 2) {
     const name = nameOf(raw[index]!)
-    if (forbidden.has(name) || name.startsWith('proxy-') || (name.startsWith('x') && isForwardedField(name)) || nominated?.has(name) === true) continue
+    if (!travelsOn(name, nominated)) continue
     const value = textOf(raw[index + 1]!)
     if (unwritable.test(value)) continue
     trailers ??= Object.create(null) as Trailers
@@ -58,6 +58,54 @@ export function readTrailers (raw: readonly (Buffer | string)[], connection?: st
     else trailers[name] = [present, value]
   }
   return trailers
+}
+
+/**
+ * Names of a Trailer field without those that do not travel on; null for none that do.
+ * @param owned of a request: names that are not the client's to say
+ */
+export function trailerNames (field: string, connection?: string, owned: OwnedFields | null = null): string | null {
+  const nominated = namesIn(connection)
+  const names = field.split(',').map((name) => name.trim()).filter((name) => {
+    const lowerCased = name.toLowerCase()
+    return token.test(name) && travelsOn(lowerCased, nominated) && owned?.has(lowerCased) !== true
+  })
+  return names.length === 0 ? null : names.join(', ')
+}
+
+const token = /^[!#$%&'*+.^`|~\w-]+$/
+
+function travelsOn (name: string, nominated: ReadonlySet<string> | null): boolean {
+  if (forbidden.has(name) || name.startsWith('proxy-') || (name.startsWith('x') && isForwardedField(name))) return false
+  return nominated?.has(name) !== true
+}
+
+function namesIn (connection: string | undefined): ReadonlySet<string> | null {
+  return connection === undefined ? null : new Set(connection.toLowerCase().split(',').map((name) => name.trim()))
+}
+
+/**
+ * Has the head of a response over HTTP/1 name the trailers that follow. Node throws over a Trailer in a head that is not chunked, and a
+ * hook may have put a body of known length in its place: so it is added when the head is written, and where none can follow left out.
+ */
+export function announceTrailers (response: ServerResponse, names: string): void {
+  if (response.req.httpVersion === '1.0') return
+  const { writeHead } = response
+  response.writeHead = function writeHeadWithTrailer (this: ServerResponse, statusCode: number, ...rest: unknown[]): ServerResponse {
+    this.writeHead = writeHead
+    const headers = rest.at(-1)
+    const isGiven = typeof headers === 'object' && headers !== null && 'content-length' in headers
+    const isLengthGiven = isGiven || this.hasHeader('content-length')
+    if (!isLengthGiven && this.req.method !== 'HEAD' && statusCode !== 204 && statusCode !== 304) this.setHeader('trailer', names)
+    try {
+      return Reflect.apply(writeHead, this, [statusCode, ...rest]) as ServerResponse
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_HTTP_TRAILER_INVALID') throw error
+      // Somebody else has said how the body is framed.
+      this.removeHeader('trailer')
+      return Reflect.apply(writeHead, this, [statusCode, ...rest]) as ServerResponse
+    }
+  } as ServerResponse['writeHead']
 }
 
 /**

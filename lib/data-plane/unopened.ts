@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route } from '../../types/model.ts'
 import { ProxyExchange } from '../model/exchange.ts'
 import type { Gate } from './entry.ts'
+import { lingering } from './lingering.ts'
 import { takeTrace } from './request-log.ts'
 
 /**
@@ -13,6 +14,7 @@ export function reportUnopened (gate: Gate, route: Route, request: FastifyReques
   const exchange = new ProxyExchange(request, reply, route, now - reply.elapsedTime)
   exchange.trace = takeTrace(request.raw)
   exchange.endedAt = now
+  lingering.bound(request.raw)
   const { observers } = exchange.upstream.state
   for (let index = 0; index < observers.length; index++) observers[index]!.onExchange?.(exchange)
 }

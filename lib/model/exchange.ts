@@ -49,6 +49,20 @@ export interface TraceContext {
   readonly state: string | null
 }
 
+/** A resource of an exchange's route that a client names in a field: its path at the upstream, without the endpoint's base path. */
+export interface PublicResource {
+  readonly path: string
+  readonly isAbsolute: boolean
+}
+
+/** Such a field; see data-plane/transform/references.ts. */
+export interface PublicReference {
+  readonly name: string
+  /** As the request has it now. */
+  current: string
+  readonly parts: readonly (string | PublicResource)[]
+}
+
 /** What `reply.proxy` puts in the place of the client's own; null for nothing. */
 export interface Override {
   readonly path: string | null
@@ -89,6 +103,8 @@ export class ProxyExchange implements Exchange {
   isJson = false
   /** Whether the Host header is the endpoint's, to be set anew for each attempt. */
   hostFollowsEndpoint = false
+  /** Fields that depend on the endpoint because they name resources of it; null where there are none. */
+  references: PublicReference[] | null = null
   isReplayable = true
 
   override: Override | null = null

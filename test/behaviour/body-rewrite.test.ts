@@ -139,9 +139,9 @@ test('a body over the rewriteLimit goes to the stream, and without one is answer
   }
 })
 
-test('leaves alone what is a part, or no body at all, head and all', async (t) => {
+test('leaves alone what is a part, no body, or of another type, head and all', async (t) => {
   const upstream = await rawOrigin(t, speak((n) => [
-    'HTTP/1.1 200 OK\r\nContent-Length: 20\r\nETag: "x"\r\nAccept-Ranges: bytes\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nContent-Length: 20\r\nContent-Type: image/png\r\nETag: "x"\r\nAccept-Ranges: bytes\r\n\r\n',
     'HTTP/1.1 206 Partial\r\nContent-Length: 16\r\nContent-Range: bytes 0-15/99\r\nETag: "x"\r\nAccept-Ranges: bytes\r\n\r\ninternal.example',
     'HTTP/1.1 204 No Content\r\nETag: "x"\r\n\r\n',
     'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 20\r\n\r\n',
@@ -153,8 +153,35 @@ test('leaves alone what is a part, or no body at all, head and all', async (t) =
   const head = await raw(t, app.port, 'HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n')
   assert.deepEqual([head.headers['content-length'], head.headers['etag'], head.headers['accept-ranges']], ['20', '"x"', 'bytes'])
   for (const [status, body] of [[206, 'internal.example'], [204, ''], [304, ''], [200, 'internal.example'], [200, 'internal.example']] as const) {
-    const response = await app.get('/x')
+    // What a client has that got such a body.
+    const response = await app.get('/x', { 'if-none-match': '"x"' })
     assert.deepEqual([response.status, response.body, response.headers.etag], [status, body, '"x"'])
+  }
+})
+
+test('HEAD and 304 carry the fields that the rewritten 200 has, and its validators hold', async (t) => {
+  const fields = { etag: '"v1"', 'last-modified': 'Sat, 01 Nov 2025 00:00:00 GMT', 'accept-ranges': 'bytes', digest: 'x', 'content-digest': 'y', vary: 'accept-encoding', 'cache-control': 'max-age=5' }
+  const body = '<a href="http://internal.example/">'
+  const upstream = await origin(t, (req, res) => {
+    // Weak comparison, as RFC 9110 13.1.2 asks for.
+    const isHeld = String(req.headers['if-none-match'] ?? '').split(', ').some((tag) => tag.replace(/^W\//, '') === fields.etag)
+    if (isHeld) res.writeHead(304, fields).end()
+    else res.writeHead(200, { ...fields, ...html, 'content-length': Buffer.byteLength(body) }).end(req.method === 'HEAD' ? undefined : body)
+  })
+  for (const options of [shop, { rewrite: (received: Buffer) => String(received).replace('internal', 'shop') }] satisfies BodyOptions[]) {
+    const app = await start(t, { upstream: upstream.url, body: options })
+    const names = ['etag', 'last-modified', 'accept-ranges', 'digest', 'content-digest', 'vary', 'cache-control']
+    const of = (headers: Record<string, unknown>): unknown[] => names.map((name) => headers[name])
+
+    const got = await app.get('/x')
+    const head = await raw(t, app.port, 'HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n')
+    const unchanged = await app.get('/x', { 'if-none-match': got.headers.etag! })
+
+    assert.deepEqual([got.status, got.headers.etag, got.body], [200, 'W/"v1"', '<a href="http://shop.example/">'])
+    assert.deepEqual(of(head.headers), of(got.headers))
+    assert.deepEqual([head.status, head.headers['content-length'], head.headers['content-type']], [200, undefined, html['content-type']])
+    assert.deepEqual([unchanged.status, unchanged.headers['content-length']], [304, undefined])
+    assert.deepEqual(of(unchanged.headers), of(got.headers))
   }
 })
 
@@ -236,6 +263,7 @@ test('trailers follow a rewritten body, whole or as a stream, but for sums over 
 
     assert.match(String(response.body), /^(shop|internal)\.example$/)
     assert.deepEqual(Object.entries(response.trailers), [['x-sum', '1']])
+    assert.equal(response.headers['trailer'], 'X-Sum')
   }
 })
 

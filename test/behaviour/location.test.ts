@@ -83,19 +83,53 @@ test('brings redirects within the upstream back to the client, and leaves others
   await check(app, '/base/x', upstream.url, [['/v1/base/there', '/base/there'], ['ORIGIN/v1', '/'], ['/other', '/other']])
 })
 
-test('knows the upstream by the Host that it was sent', async (t) => {
+test('knows the upstream by the Host that it was sent, in any case, and itself by what the upstream was told', async (t) => {
   const upstream = await origin(t, answer(302, '', { location: 'http://shop.example/there' }))
   const app = await start(t, {
     routes: [
       { url: '/fixed/*', upstream: upstream.url, rewrite: '/*', host: 'shop.example' },
       { url: '/original/*', upstream: upstream.url, rewrite: '/*', host: 'original' },
-      { url: '/default/*', upstream: upstream.url, rewrite: '/*' }
+      { url: '/capitals/*', upstream: upstream.url, rewrite: '/*', host: 'Shop.EXAMPLE' },
+      { url: '/default/*', upstream: upstream.url, rewrite: '/*' },
+      { url: '/untold/*', upstream: upstream.url, rewrite: '/*', forwarded: false },
+      { url: '/standard/*', upstream: upstream.url, rewrite: '/*', forwarded: 'forwarded' },
+      { url: '/edited/*', upstream: upstream.url, rewrite: '/*', headers: { request: { set: { 'x-forwarded-host': 'elsewhere.example' } } } }
     ]
   })
 
   assert.equal((await app.get('/fixed/x')).headers.location, '/fixed/there')
   assert.equal((await app.get('/original/x', { host: 'shop.example' })).headers.location, '/original/there')
-  assert.equal((await app.get('/default/x', { host: 'shop.example' })).headers.location, 'http://shop.example/there')
+  assert.equal((await app.get('/original/x', { host: 'SHOP.example:80' })).headers.location, '/original/there')
+  assert.equal((await app.get('/capitals/x')).headers.location, '/capitals/there')
+  for (const route of ['default', 'standard']) assert.equal((await app.get(`/${route}/x`, { host: 'shop.example' })).headers.location, `/${route}/there`)
+  for (const route of ['untold', 'edited']) assert.equal((await app.get(`/${route}/x`, { host: 'shop.example' })).headers.location, 'http://shop.example/there')
+})
+
+test('comes back once under the prefix, whatever of X-Forwarded-Host, -Proto and -Prefix the upstream has built it of', async (t) => {
+  const upstream = await origin(t, (req, res) => {
+    const { 'x-forwarded-proto': proto, 'x-forwarded-host': host, 'x-forwarded-prefix': prefix = '' } = req.headers
+    const forms: Record<string, string> = {
+      '/prefix': `${String(prefix)}/login?next=%2F`,
+      '/whole': `${String(proto)}://${String(host)}${String(prefix)}/login?next=%2F`,
+      '/host': `${String(proto)}://${String(host)}/login?next=%2F`,
+      '/own': '/login?next=%2F',
+      '/secure': `https://${String(host)}/login`,
+      '/plain': `http://${String(host)}/login`
+    }
+    res.writeHead(302, { location: forms[req.url!] ?? '', refresh: `0; url=${forms[req.url!]}` }).end()
+  })
+  for (const trustProxy of [false, '127.0.0.1']) {
+    const app = await start(t, { prefix: '/fl', upstream: upstream.url, canary: { upstream: `${upstream.url}`, header: 'x-canary' } }, { fastify: { trustProxy } })
+    for (const headers of [{ host: 'gw.test' }, { host: 'gw.test:80', 'x-canary': 'true' }, { host: 'GW.test', 'x-forwarded-host': 'shop.test', 'x-forwarded-proto': 'https', 'x-forwarded-prefix': '/outer' }]) {
+      for (const path of ['/fl/prefix', '/fl/whole', '/fl/host', '/fl/own']) {
+        const response = await app.get(path, headers)
+        assert.deepEqual([response.headers.location, response.headers.refresh], ['/fl/login?next=%2F', '0; url=/fl/login?next=%2F'], `${path} ${JSON.stringify(headers)}`)
+      }
+    }
+    // The scheme that the upstream was not told is another place.
+    assert.equal((await app.get('/fl/secure', { host: 'gw.test' })).headers.location, 'https://gw.test/login')
+    assert.equal((await app.get('/fl/plain', { host: 'gw.test', 'x-forwarded-host': 'shop.test', 'x-forwarded-proto': 'https' })).headers.location, trustProxy === false ? '/fl/login' : 'http://shop.test/login')
+  }
 })
 
 test('leaves Location alone where it is told to, and where the way back cannot be told', async (t) => {

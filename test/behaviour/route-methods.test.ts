@@ -139,6 +139,14 @@ test('answers CONNECT with 405 and opens no tunnel, also behind the answers of a
   assert.deepEqual(upstream.requests.map(({ url }) => url), ['/slow'])
 })
 
+test('a CONNECT of HTTP/1 that calls itself HTTP/2.0 is answered, and ends nothing but its connection', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url })
+
+  assert.equal((await raw(t, app.port, 'CONNECT example.com:443 HTTP/2.0\r\nHost: example.com:443\r\n\r\n')).status, 405)
+  assert.equal((await app.get('/x')).status, 200)
+})
+
 test('leaves CONNECT to an app that listens for it', async (t) => {
   const upstream = await origin(t, answer(200))
   const app = await start(t, { upstream: upstream.url }, {

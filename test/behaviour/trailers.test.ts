@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Transform } from 'node:stream'
 import { connect, raw } from '../helpers/client.ts'
+import { connectHttp2, http2Origin } from '../helpers/http2.ts'
 import { answer, origin, rawOrigin, speak } from '../helpers/origin.ts'
-import { start } from '../helpers/proxy.ts'
+import { type Extra, start } from '../helpers/proxy.ts'
+import type { ProxyOptions } from '../../types/index.ts'
 
 const get = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
 const chunked = (trailers: string, body = '2\r\nok\r\n', head = '') => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${head}\r\n${body}0\r\n${trailers}\r\n`
@@ -125,4 +127,83 @@ test('what frames a message has no place in the trailers of a request: the parse
     const refused = await raw(t, app.port, `POST /up HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n${line}\r\n\r\n`)
     assert.deepEqual([refused.status, seen.requests.some(({ complete }) => complete)], [400, false], line)
   }
+})
+
+const announcing = 'Content-Type: text/plain\r\nConnection: x-own\r\nTrailer: X-Checksum, Content-Length, X-Own\r\nTrailer: x-more\r\n'
+
+test('Trailer goes with the trailers that it announces, without names of those that do not travel on', async (t) => {
+  const upstream = await rawOrigin(t, speak((n) => [
+    chunked('X-Checksum: abc\r\n', '2\r\nok\r\n', announcing),
+    chunked('X-Checksum: abc\r\n', '20000\r\n' + 'x'.repeat(0x20000) + '\r\n', announcing),
+    chunked('X-Checksum: abc\r\n', '', announcing),
+    // Forbidden ones alone.
+    chunked('X-Checksum: abc\r\n', '2\r\nok\r\n', 'Content-Type: text/plain\r\nTrailer: Host, not a name\r\n')
+  ][n - 1]!))
+  const app = await start(t, { upstream: upstream.url })
+
+  for (const names of ['X-Checksum, x-more', 'X-Checksum, x-more', 'X-Checksum, x-more', undefined]) {
+    const { headers, trailers, complete } = await raw(t, app.port, get)
+    assert.deepEqual([headers['trailer'], { ...trailers }, complete], [names, { 'x-checksum': 'abc' }, true])
+  }
+})
+
+test('Trailer stays behind where none can follow', async (t) => {
+  const upstream = await rawOrigin(t, speak((_n, head) => head.startsWith('HEAD')
+    ? 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n'
+    : head.includes('/304')
+      ? 'HTTP/1.1 304 Not Modified\r\nTrailer: X-Checksum\r\n\r\n'
+      : head.includes('/length')
+        ? `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTrailer: X-Checksum\r\nContent-Length: ${0x20000}\r\n\r\n${'x'.repeat(0x20000)}`
+        // Announced, and none came.
+        : chunked('', '2\r\nok\r\n', 'Content-Type: text/plain\r\nTrailer: X-Checksum\r\n')))
+  const routes = [
+    { url: '/x', upstream: upstream.url }, { url: '/304', upstream: upstream.url }, { url: '/length', upstream: upstream.url },
+    { url: '/own', upstream: upstream.url, onSend: async () => 'own payload' },
+    { url: '/framed', upstream: upstream.url, onSend: async (_request: unknown, reply: { raw: { removeHeader (name: string): void } }, payload: unknown) => { reply.raw.removeHeader('transfer-encoding'); return payload } }
+  ]
+  const app = await start(t, { routes: routes as ProxyOptions['routes'] & object })
+
+  for (const request of ['GET /x HTTP/1.0\r\n\r\n', 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n', 'HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n', 'GET /304 HTTP/1.1\r\nHost: x\r\n\r\n', 'GET /length HTTP/1.1\r\nHost: x\r\n\r\n', 'GET /own HTTP/1.1\r\nHost: x\r\n\r\n', 'GET /framed HTTP/1.1\r\nHost: x\r\n\r\n']) {
+    const { status, headers } = await raw(t, app.port, request)
+    assert.deepEqual([status, headers['trailer']], [request.includes('/304') ? 304 : 200, undefined], request)
+  }
+})
+
+test('Trailer of a request goes on with a chunked body, and with no other', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok'))
+  const app = await start(t, {
+    routes: [
+      { url: '/up', upstream: upstream.url },
+      { url: '/changed', upstream: upstream.url, preParsing: async (_request, _reply, payload) => payload.pipe(new Transform({ transform (chunk, _encoding, next) { next(null, chunk) } })) }
+    ]
+  })
+  const lines = 'Trailer: X-Checksum, Host, X-Own\r\nConnection: x-own\r\n'
+  for (const request of [
+    `POST /up HTTP/1.1\r\nHost: x\r\n${lines}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Checksum: 1\r\n\r\n`,
+    `POST /changed HTTP/1.1\r\nHost: x\r\n${lines}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Checksum: 1\r\n\r\n`,
+    `POST /up HTTP/1.1\r\nHost: x\r\n${lines}Content-Length: 2\r\n\r\nok`,
+    'POST /up HTTP/1.1\r\nHost: x\r\nTrailer: Host\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+    `GET /up HTTP/1.1\r\nHost: x\r\n${lines}\r\n`
+  ]) assert.equal((await raw(t, app.port, request)).status, 200)
+
+  assert.deepEqual(upstream.requests.map(({ headers, trailers }) => [headers['trailer'], { ...trailers }]), [
+    ['X-Checksum', { 'x-checksum': '1' }], [undefined, {}], [undefined, {}], [undefined, {}], [undefined, {}]
+  ])
+})
+
+test('Trailer goes over HTTP/2 on both sides', async (t) => {
+  const upstream = await http2Origin(t, (stream) => {
+    stream.on('end', () => {
+      stream.respond({ ':status': 200, trailer: 'x-sum, host' }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => { stream.sendTrailers({ 'x-sum': '6' }) })
+      stream.end('answer')
+    }).resume()
+  })
+  const app = await start(t, { upstreams: { main: { endpoints: [upstream.url], pool: { protocol: 'h2' } } }, routes: [{ url: '/*', upstream: 'main' }] }, { fastify: { http2: true } as Extra['fastify'] & object })
+  const client = await connectHttp2(t, app.url)
+
+  const { headers, trailers } = await client.request({ ':method': 'POST', ':path': '/', trailer: 'x-request-sum, host' }, { body: 'question', trailers: { 'x-request-sum': '8' } })
+
+  assert.deepEqual([headers['trailer'], trailers['x-sum']], ['x-sum', '6'])
+  assert.deepEqual([upstream.requests[0]!.headers['trailer'], upstream.requests[0]!.trailers['x-request-sum']], ['x-request-sum', '8'])
 })

@@ -124,6 +124,37 @@ test('a head that is written with the end has END_STREAM, one that is written be
   assert.equal((await apart.frame('HEADERS', 1)).flags & END_STREAM, 0)
 })
 
+test('a response says finish before its END_STREAM goes out, and a stream that is closed in between is cut', async (t) => {
+  const states: (number | undefined)[] = []
+  for (const isAwaited of [false, true]) {
+    const server = http2.createServer((request, response) => {
+      const { stream } = response
+      // Of a request that nobody reads, Node does the same by itself.
+      request.resume()
+      stream.once('finish', () => {
+        states.push(stream.state.localClose)
+        if (!isAwaited) stream.close(0)
+        else {
+          const timer = setInterval(() => {
+            if (stream.state.localClose !== 1 && !stream.destroyed) return
+            clearInterval(timer)
+            stream.close(0)
+          }, 5)
+        }
+      })
+      response.writeHead(405).end('no')
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => { server.close() })
+    const wire = await connectFrames(t, (server.address() as AddressInfo).port)
+    wire.write(frame('HEADERS', END_HEADERS, 1, block([[':method', 'POST'], [':path', '/'], [':scheme', 'http'], [':authority', 'a']])))
+
+    assert.equal(await wire.reset(1), 0)
+    assert.equal(wire.frames.some((one) => one.stream === 1 && one.type !== 'RST_STREAM' && (one.flags & END_STREAM) !== 0), isAwaited)
+  }
+  assert.deepEqual(states, [0, 0])
+})
+
 test('streams that a GOAWAY leaves out have an id above the last one that it names, and end with REFUSED_STREAM or the session', async (t) => {
   for (const code of [0, 2]) {
     const upstream = await framesOrigin(t, ({ type, stream }, wire) => {

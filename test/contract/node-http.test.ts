@@ -129,3 +129,47 @@ test('a body that comes in one read with its head can be read one tick after the
 
   assert.deepEqual(seen, [0, 4, 'body'])
 })
+
+test('a Trailer in a head that is not chunked is refused before anything is written, and the same head goes without it', async (t) => {
+  for (const [prepare, httpVersion] of [
+    [(response: ServerResponse) => { response.setHeader('content-length', '2') }, '1.1'],
+    [(response: ServerResponse) => { response.removeHeader('transfer-encoding') }, '1.1'],
+    [() => {}, '1.0']
+  ] as const) {
+    let code: string | undefined
+    const { client } = await serve(t, (_request, response) => {
+      prepare(response)
+      response.setHeader('trailer', 'x-sum')
+      try {
+        response.writeHead(200, { 'x-own': '1' })
+      } catch (error) {
+        code = (error as NodeJS.ErrnoException).code
+        response.removeHeader('trailer')
+        response.writeHead(200, { 'x-own': '1' })
+      }
+      response.end('ok')
+    })
+    client.write(`GET / HTTP/${httpVersion}\r\nHost: x\r\n\r\n`)
+    const { status, headers, body } = await client.response()
+
+    assert.deepEqual([code, status, headers['x-own'], headers['trailer'], body.toString()], ['ERR_HTTP_TRAILER_INVALID', 200, '1', undefined, 'ok'])
+  }
+})
+
+test('a head that nobody has written is written by writeHead, with the status alone', async (t) => {
+  const calls: unknown[][] = []
+  const { client } = await serve(t, (_request, response) => {
+    const { writeHead } = response
+    response.writeHead = function (this: ServerResponse, ...args: unknown[]) {
+      calls.push(args)
+      return Reflect.apply(writeHead, this, args) as ServerResponse
+    } as ServerResponse['writeHead']
+    response.setHeader('x-own', '1')
+    response.write('ok')
+    response.end()
+  })
+  client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await client.response()
+
+  assert.deepEqual(calls, [[200]])
+})

@@ -75,6 +75,7 @@ export function routeTo (upstream: Upstream, fields: Partial<Route> = {}): Route
     deadlineHeader: null,
     encodedSlashes: 'forward',
     ambiguousPaths: 'reject',
+    hasTwoNames: false,
     path: new AnyPath(),
     owned: null,
     requestTransforms: [],

@@ -9,7 +9,7 @@ import { isMediaType } from '../content.ts'
 import { type BodySource, ResponseBody } from '../response-body.ts'
 import { type Coding, codingOf } from './coding.ts'
 import { Inflation } from './inflation.ts'
-import { correctHead, isRewritten } from './rewritten-head.ts'
+import { correctHead, isAboutRewritten, isRewritten } from './rewritten-head.ts'
 import { proxyError, toProxyError } from '../../errors.ts'
 
 /** Whoever goes on with a body that has been rewritten. */
@@ -23,6 +23,7 @@ export interface RewriteOwner {
 /** Rewrites a response's body where the plan is for it; hands it back as it is where it is not. */
 export function rewriteBody (owner: RewriteOwner, plan: RewritePlan, attempt: ProxyAttempt, head: ResponseHead, payload: Payload): void {
   if (payload === undefined || !isRewritten(plan, attempt.exchange, head)) {
+    if (isAboutRewritten(plan, attempt.exchange, head)) correctHead(head, null)
     owner.handBack(attempt, head, payload)
     return
   }

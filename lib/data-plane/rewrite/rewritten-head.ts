@@ -7,13 +7,41 @@ import { isSum } from '../trailers.ts'
 const untouched = new Set([204, 205, 206, 304])
 
 /** Whether a response is one that the plan is for. */
-export function isRewritten (plan: RewritePlan, exchange: ProxyExchange, { statusCode, headers }: ResponseHead): boolean {
-  if (exchange.method === 'HEAD' || exchange.request.method === 'HEAD' || untouched.has(statusCode)) return false
-  if (headers['content-range'] !== undefined || headers['content-length'] === '0') return false
-  // RFC 9111 5.2.2.6, a MUST NOT.
-  const cacheControl = headers['cache-control']
-  if (cacheControl !== undefined && /\bno-transform\b/i.test(String(cacheControl))) return false
-  return isOfType(plan.types, headers['content-type'])
+export function isRewritten (plan: RewritePlan, exchange: ProxyExchange, head: ResponseHead): boolean {
+  return !answersHead(exchange) && isOfPlan(plan, head)
+}
+
+/**
+ * Whether a head without a body, HEAD's or that of a 304, is about one that is rewritten: it says of it what the 200 says (RFC 9110 9.3.2,
+ * 15.4.5). A 304 mostly comes without a type. Then the client tells what it has: the strong tag of the upstream is that of a body which
+ * was left alone.
+ */
+export function isAboutRewritten (plan: RewritePlan, exchange: ProxyExchange, head: ResponseHead): boolean {
+  if (head.statusCode !== 304) return answersHead(exchange) && isOfPlan(plan, head)
+  const { headers } = head
+  if (isNotToBeTransformed(headers)) return false
+  if (headers['content-type'] !== undefined) return isOfType(plan.types, headers['content-type'])
+  const { etag } = headers
+  const held = exchange.request.headers['if-none-match']
+  return held === undefined || typeof etag !== 'string' || !etag.startsWith('"') || !tagsIn(held).includes(etag)
+}
+
+function answersHead ({ method, request }: ProxyExchange): boolean {
+  return method === 'HEAD' || request.method === 'HEAD'
+}
+
+function isOfPlan (plan: RewritePlan, { statusCode, headers }: ResponseHead): boolean {
+  if (untouched.has(statusCode) || headers['content-range'] !== undefined || headers['content-length'] === '0') return false
+  return !isNotToBeTransformed(headers) && isOfType(plan.types, headers['content-type'])
+}
+
+/** RFC 9111 5.2.2.6, a MUST NOT. */
+function isNotToBeTransformed ({ 'cache-control': field }: ResponseHead['headers']): boolean {
+  return field !== undefined && /\bno-transform\b/i.test(String(field))
+}
+
+function tagsIn (list: string): string[] {
+  return list.match(/(?:W\/)?"[^"]*"/g) ?? []
 }
 
 /** `text/html`, `text/*`, `*+json`, `*`; without a list, anything, a body of no type too. */

@@ -63,17 +63,23 @@ function bareDomain (domain: string): string {
 
 function changePath (path: NonNullable<CookieOptions['path']>): Change {
   if (typeof path !== 'object') return () => path
-  const prefixes = Object.entries(path).sort(([a], [b]) => b.length - a.length)
+  const known = new Map(Object.entries(path))
+  const prefixes = [...known]
+    .map(([from, to]) => [bare(from), to === false ? false : bare(to)] as const)
+    .sort(([a], [b]) => b.length - a.length)
   return (value) => {
+    const whole = known.get(value)
+    if (whole !== undefined) return whole
     for (const [from, to] of prefixes) {
-      if (!isUnder(value, from)) continue
-      return to === false ? false : to + value.slice(from.length)
+      // `/a` has `/a` and `/a/b` under it, and not `/ab`.
+      if (value !== from && !value.startsWith(`${from}/`)) continue
+      return to === false ? false : (to + value.slice(from.length)) || '/'
     }
     return null
   }
 }
 
-/** `/a` has `/a` and `/a/b` under it, and not `/ab`. */
-function isUnder (path: string, prefix: string): boolean {
-  return path.startsWith(prefix) && (prefix.endsWith('/') || path.length === prefix.length || path.charAt(prefix.length) === '/')
+/** Without the slash at its end, so that the rest of a path brings the only one. */
+function bare (prefix: string): string {
+  return prefix.replace(/\/$/, '')
 }

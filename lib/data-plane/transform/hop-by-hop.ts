@@ -7,11 +7,17 @@ import type { OwnedFields } from '../../../types/model.ts'
 import { proxyError } from '../../errors.ts'
 import { fieldName } from '../field-names.ts'
 import { isForwardedMisspelt } from './owned-names.ts'
+import { trailerNames } from '../trailers.ts'
 
 /** Where a response's Connection stays, if it names fields: trailers come later, and may be among them. A symbol is no header to anyone. */
 const kNominated: unique symbol = Symbol('sluice.nominated')
 
-type Headers = Record<string, string | string[]> & { [kNominated]?: string }
+/** Where a response's Trailer stays: whether any can follow is known when its head is written. */
+const kAnnounced: unique symbol = Symbol('sluice.announced')
+
+type Headers = Record<string, string | string[]> & { [kNominated]?: string, [kAnnounced]?: string }
+
+type Received = NodeJS.Dict<string | string[]>
 
 const requestFields = new Set([
   'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer',
@@ -30,13 +36,17 @@ const protectedFields = new Set(['host', 'content-length'])
  * The client's end-to-end fields, without Host, which is the endpoint's or set by a transform. Names are lower-cased by Node. What is
  * not copied need not be deleted: an object that something was deleted from is a slow one, here and for undici after us.
  * @param owned names of the route that no client may say otherwise spelt
+ * @param hasTrailers whether trailers of the client's would travel on behind the body
  */
-export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>, owned: OwnedFields | null = null): Headers {
+export function copyRequestHeaders (received: Received, owned: OwnedFields | null = null, hasTrailers: boolean = false): Headers {
   const headers: Headers = {}
   for (const name in received) {
     // Pseudo-fields of HTTP/2 begin with a colon; `proxy-*` is spoken to this hop.
     const first = name.charCodeAt(0)
-    if (first === 0x3a || requestFields.has(name) || (first === 0x70 && name.startsWith('proxy-')) || name === 'host') continue
+    if (first === 0x3a || requestFields.has(name) || (first === 0x70 && name.startsWith('proxy-')) || name === 'host') {
+      if (name === 'trailer' && hasTrailers) announce(headers, received, owned)
+      continue
+    }
     if ((first === 0x78 && isForwardedMisspelt(name)) || (owned !== null && owned.isMisspelt(name))) continue
     headers[name] = received[name]!
   }
@@ -48,11 +58,20 @@ export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>, ow
   return headers
 }
 
+/** Trailer goes with those that it names: behind a body of known length there are none (RFC 9110 6.6.1). */
+function announce (headers: Headers, { trailer, connection, 'content-length': length }: Received, owned: OwnedFields | null): void {
+  if (length !== undefined) return
+  const names = trailerNames(String(trailer), connection === undefined ? undefined : String(connection), owned)
+  if (names !== null) headers['trailer'] = names
+}
+
 /** The upstream's end-to-end fields, from undici's pairs of buffers; bytes above ASCII come through as they are (latin1). */
-export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
+export function copyResponseHeaders (raw: readonly Buffer[], statusCode: number = 200): Headers {
   const headers: Headers = {}
   let connection: string | undefined
   let coding: string | undefined
+  let trailer: string | undefined
+  let upgrade: string | undefined
   for (let index = 0; index < raw.length; index += 2) {
     const name = fieldName(raw[index]!)
     if (responseFields.has(name)) {
@@ -63,6 +82,12 @@ export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
         const value = raw[index + 1]!.toString('latin1')
         coding = coding === undefined ? value : `${coding}, ${value}`
         checkCoding(coding)
+      } else if (name === 'trailer') {
+        const value = raw[index + 1]!.toString('latin1')
+        trailer = trailer === undefined ? value : `${trailer}, ${value}`
+      } else if (name === 'upgrade' && statusCode === 426) {
+        const value = raw[index + 1]!.toString('latin1')
+        upgrade = upgrade === undefined ? value : `${upgrade}, ${value}`
       }
       continue
     }
@@ -77,6 +102,9 @@ export function copyResponseHeaders (raw: readonly Buffer[]): Headers {
     dropNominated(headers, connection)
     Object.defineProperty(headers, kNominated, { value: connection })
   }
+  if (trailer !== undefined) Object.defineProperty(headers, kAnnounced, { value: trailer })
+  // RFC 9110 15.5.22 asks it of whoever says 426: without it a client does not know what is required.
+  if (upgrade !== undefined) headers['upgrade'] = upgrade
   return headers
 }
 
@@ -88,6 +116,11 @@ export function restoreLength (headers: Headers, { hiddenLength }: { readonly hi
 /** What the Connection of a response named, as far as it was not common. */
 export function nominatedBy (headers: Headers): string | undefined {
   return headers[kNominated]
+}
+
+/** What a response said in Trailer. */
+export function announcedBy (headers: Headers): string | undefined {
+  return headers[kAnnounced]
 }
 
 /**

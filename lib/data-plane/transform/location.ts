@@ -1,6 +1,7 @@
 import type { Transform } from '../../../types/policy.ts'
 import type { ResponseHead } from '../../../types/options.ts'
 import type { ProxyExchange } from '../../model/exchange.ts'
+import { pathAtUpstream, toldPrefix } from './told.ts'
 
 /** How a route's two sides name the same path: `client` in front where the upstream has `upstream`. '' is the root. */
 export interface PrefixPair {
@@ -9,8 +10,9 @@ export interface PrefixPair {
 }
 
 /**
- * Brings redirects back under the route: a Location that is a path, or names the very origin that we asked, becomes a path as
- * the client knows it. One that leads elsewhere, or to a part of the upstream that this route does not reach, is left alone.
+ * Brings redirects back under the route, once: a Location that is a path, or names the endpoint, the Host that it was sent or what it was
+ * told of the client's side, becomes a path as the client knows it. One that leads elsewhere, or to a part of the upstream that this
+ * route does not reach, is left alone.
  */
 export class RewriteLocation implements Transform<ResponseHead> {
   readonly #pair: PrefixPair
@@ -21,46 +23,63 @@ export class RewriteLocation implements Transform<ResponseHead> {
 
   apply (head: ResponseHead, exchange: ProxyExchange): void {
     const { headers } = head
-    const { location } = headers
+    const { location, refresh } = headers
     if (typeof location === 'string') headers['location'] = this.#rewrite(location, exchange)
     const contentLocation = headers['content-location']
     if (typeof contentLocation === 'string') headers['content-location'] = this.#rewrite(contentLocation, exchange)
+    if (typeof refresh === 'string') {
+      headers['refresh'] = refresh.replace(timed, (_all, before: string, url: string) => before + this.#rewrite(url, exchange))
+    }
   }
 
   #rewrite (location: string, exchange: ProxyExchange): string {
-    const given = pathOnUpstream(location, exchange)
+    const given = pathAtUpstream(location, exchange)
     if (given === null) return location
-    const path = withoutDots(given)
-    const base = exchange.endpoint!.basePath + this.#pair.upstream
-    if (!isUnder(path, base)) return location
-    const rest = path.slice(base.length)
-    const result = this.#pair.client + (rest.startsWith('/') || this.#pair.client !== '' ? rest : `/${rest}`)
-    // What is cut off in front may leave '//name', which is an authority: a redirect to wherever a client's path says. '/.' keeps it a path.
-    return /^\/[/\\]/.test(result) ? `/.${result}` : result
+    const path = toPublic(withoutDots(given), this.#pair, exchange.endpoint!.basePath, frontOf(exchange, this.#pair.client))
+    if (path === null) return location
+    // A cut in front may leave '//name', which is an authority: a redirect to wherever a client's path says. '/.' keeps it a path. Browsers
+    // take tabs out of a URL before they read it.
+    return /^\/\t*[/\\]/.test(path) ? `/.${path}` : path
   }
 }
 
-/** The absolute path (query and fragment with it) that a reference names on the endpoint, or null if it names something else. */
-function pathOnUpstream (location: string, exchange: ProxyExchange): string | null {
-  let rest = location
-  const scheme = /^(https?:)(?=\/\/)/i.exec(location)
-  const endpoint = exchange.endpoint!
-  // A Unix socket is spoken to in plain HTTP, and its origin says neither.
-  const isSecure = endpoint.servername !== null
-  if (scheme !== null) {
-    if (scheme[1]!.toLowerCase() !== (isSecure ? 'https:' : 'http:')) return null
-    rest = location.slice(scheme[1]!.length)
+/** `5; url=/next`: the time, and where to then (WHATWG HTML, shared declarative refresh steps). */
+const timed = /^([\d.\s]*[;,]\s*url\s*=\s*["']?)([^"'\s]+)/i
+
+/** The prefix that the upstream was told, and what stands in its place for the client. */
+interface Front {
+  readonly told: string
+  readonly shown: string
+}
+
+/** A trusted peer tells the prefix that it has taken off itself, and the route's comes behind; a prefix of the options is all of it. */
+function frontOf (exchange: ProxyExchange, client: string): Front | null {
+  const told = toldPrefix(exchange)
+  if (told === null) return null
+  const isPeers = exchange.request.headers['x-forwarded-prefix'] === exchange.outgoing!.headers['x-forwarded-prefix']
+  return { told, shown: isPeers && !told.endsWith(client) ? told + client : told }
+}
+
+/**
+ * The client's name of a path that an upstream gave. A path that can be read in several ways is, in this order: the told prefix in front of
+ * the upstream's own path; the upstream's own path, where every one of those begins with the client's prefix; a path that is under the
+ * client's prefix already; the upstream's own path.
+ * @returns null for a path that this route does not reach
+ */
+function toPublic (path: string, { client, upstream }: PrefixPair, basePath: string, front: Front | null): string | null {
+  const own = basePath + upstream
+  if (front !== null) {
+    if (front.shown !== front.told && isUnder(path, front.shown)) return path
+    if (isUnder(path, front.told + own)) return joined(front.shown, path.slice(front.told.length + own.length))
   }
-  // Relative to the client's own path, which ends like the upstream's: right as it is.
-  if (!rest.startsWith('/')) return null
-  if (!rest.startsWith('//')) return rest
-  const authority = /^\/\/([^/?#]*)/.exec(rest)!
-  // A default port may be written out.
-  const named = authority[1]!.toLowerCase().replace(isSecure ? /:443$/ : /:80$/, '')
-  const sent = exchange.outgoing?.headers['host']
-  if (named !== endpoint.origin.slice(endpoint.origin.indexOf('//') + 2) && named !== endpoint.host && named !== sent) return null
-  const path = rest.slice(authority[0].length)
-  return path.startsWith('/') ? path : `/${path}`
+  const isPublic = client !== '' && isUnder(path, client)
+  if (isPublic && !isUnder(own, client)) return path
+  if (isUnder(path, own)) return joined(client, path.slice(own.length))
+  return isPublic ? path : null
+}
+
+function joined (prefix: string, rest: string): string {
+  return prefix === '' && !rest.startsWith('/') ? `/${rest}` : prefix + rest
 }
 
 /** Dot segments go before a prefix comes in front, which they would else take off again (RFC 3986 5.2.4). */
@@ -72,6 +91,7 @@ function withoutDots (path: string): string {
 
 const dots = /^[^?#]*\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
 
+/** `/a` has `/a` and `/a/b` under it, and not `/ab`. */
 function isUnder (path: string, base: string): boolean {
   if (!path.startsWith(base)) return false
   const next = path.charAt(base.length)

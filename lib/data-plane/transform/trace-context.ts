@@ -86,8 +86,8 @@ function checkTracestate (value: string | undefined): string | null {
   return count === 0 ? null : value
 }
 
-/** `key=value`, keys with one '@' for multi-tenant systems (W3C 3.3.1.3); every part is bounded, so the match is linear. */
-const memberPattern = /^(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
+/** `key=value`, keys as Level 2 has them (W3C Trace Context 2, 3.3.1.3.1); every part is bounded, so the match is linear. */
+const memberPattern = /^[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
 
 function boundBaggage (value: string): string | null {
   if (value.length <= BAGGAGE_BYTES && value.split(',', BAGGAGE_MEMBERS + 1).length <= BAGGAGE_MEMBERS) return value

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { hasFaultyTrailer, readTrailers, relayTrailers, trailerLines } from '../../../lib/data-plane/trailers.ts'
+import { hasFaultyTrailer, readTrailers, relayTrailers, trailerLines, trailerNames } from '../../../lib/data-plane/trailers.ts'
 
 function entries (raw: readonly (Buffer | string)[], connection?: string): [string, unknown][] | null {
   const trailers = readTrailers(raw, connection)
@@ -57,3 +57,12 @@ test('a response that is over takes none', () => {
   assert.equal(relayed('1.1', ['x-sum', '1'], { writableEnded: true }), null)
   assert.equal(relayed('1.1', ['x-sum', '1'], { destroyed: true }), null)
 })
+
+for (const [field, connection, names] of [
+  ['X-Sum', undefined, 'X-Sum'], ['x-a,x-b ,, x-c', undefined, 'x-a, x-b, x-c'], ['X-Sum, Content-Length, proxy-x, X-Forwarded-For', undefined, 'X-Sum'], ['X-Own, x-fine', 'close, x-own', 'x-fine'],
+  ['', undefined, null], ['Host', undefined, null], ['not a name', undefined, null], ['x-own', 'X-Own', null]
+] as const) {
+  test(`of a Trailer '${field}' there travels on ${names ?? 'nothing'}${connection === undefined ? '' : ` where Connection is '${connection}'`}`, () => {
+    assert.equal(trailerNames(field, connection), names)
+  })
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { correctHead, isRewritten } from '../../../../lib/data-plane/rewrite/rewritten-head.ts'
+import { correctHead, isAboutRewritten, isRewritten } from '../../../../lib/data-plane/rewrite/rewritten-head.ts'
 import type { RewritePlan } from '../../../../types/model.ts'
 import { exchangeWith } from '../../samples.ts'
 
@@ -52,4 +52,33 @@ test('an ETag that is none goes', () => {
     correctHead({ statusCode: 200, headers }, 1)
     assert.equal(headers['etag'], undefined)
   }
+})
+
+/** Whether a head without a body is about one that is rewritten. */
+function isAbout (types: readonly string[] | null, headers: Headers, { statusCode = 304, method = 'GET', held }: { statusCode?: number, method?: string, held?: string } = {}): boolean {
+  const plan: RewritePlan = { types, whole: () => '', stream: null, prefersStream: false, limit: 1 }
+  return isAboutRewritten(plan, exchangeWith({ method, ...held !== undefined && { headers: { 'if-none-match': held } } }), { statusCode, headers })
+}
+
+test('the head of a HEAD is about a rewritten body where that of a GET is', () => {
+  for (const [types, headers, statusCode] of [
+    [null, {}, 200], [['text/*'], { 'content-type': 'text/html' }, 200], [['text/*'], { 'content-type': 'image/png' }, 200], [null, {}, 206], [null, {}, 204], [null, { 'content-range': 'bytes */5' }, 416],
+    [null, { 'cache-control': 'no-transform' }, 200], [null, { 'content-length': '0' }, 200], [null, { 'content-length': '5' }, 404]
+  ] as const) {
+    assert.equal(isAbout(types, headers, { statusCode, method: 'HEAD' }), isFor(types, headers, statusCode), JSON.stringify(headers))
+    assert.equal(isAbout(types, headers, { statusCode }), false)
+  }
+})
+
+test('a 304 is about a rewritten body by its type, or by what its client holds', () => {
+  const etag = '"x"'
+  assert.equal(isAbout(['text/*'], { etag, 'content-type': 'text/html' }, { held: '"x"' }), true)
+  assert.equal(isAbout(['text/*'], { etag, 'content-type': 'image/png' }, { held: 'W/"x"' }), false)
+  // Without a type: the strong tag is that of a body which was left alone.
+  for (const [held, seen] of [[undefined, true], ['W/"x"', true], ['"y", W/"x"', true], ['*', true], ['"x"', false], ['W/"y", "x"', false]] as const) {
+    assert.equal(isAbout(['text/*'], { etag }, held === undefined ? {} : { held }), seen, held)
+  }
+  assert.equal(isAbout(null, { etag: 'W/"x"' }, { held: 'W/"x"' }), true)
+  assert.equal(isAbout(null, {}, { held: '"x"' }), true)
+  assert.equal(isAbout(null, { etag, 'cache-control': 'no-transform' }, { held: 'W/"x"' }), false)
 })

@@ -33,6 +33,16 @@ const rows: readonly (readonly [options: CookieOptions, received: string, seen: 
   [{ path: { '/one': '/two' } }, 'a=b; Path=/onetwo', 'a=b; Path=/onetwo'],
   [{ path: { '/': '/a/', '/one': '/b' } }, 'a=b; Path=/one/x', 'a=b; Path=/b/x'],
   [{ path: { '/one': false } }, 'a=b; Path=/one/x', 'a=b'],
+  // The seam is one slash, whichever way the two are written.
+  ...([
+    ['/', '/shop', '/', '/shop'], ['/', '/shop', '/cart', '/shop/cart'], ['/', '/shop/', '/', '/shop/'], ['/', '/', '/cart', '/cart'], ['/', '/', '/', '/'],
+    ['/app', '/', '/app', '/'], ['/app', '/', '/app/', '/'], ['/app', '/', '/app/x', '/x'], ['/app', '/', '/app/x/y/', '/x/y/'], ['/app', '/', '/apple', '/apple'],
+    ['/app/', '/', '/app/x', '/x'], ['/app/', '/', '/app', '/'], ['/app/', '/shop', '/app/x', '/shop/x'], ['/app/', '/shop', '/app/', '/shop'], ['/app/', '/shop/', '/app', '/shop'],
+    ['/app/', '/shop/', '/app/', '/shop/'], ['/app/', '/shop/', '/app/x', '/shop/x'], ['/app', '/shop/', '/app', '/shop/'], ['/app', '/shop/', '/app/', '/shop/'], ['/app', '/shop/', '/app/x', '/shop/x'],
+    ['/a/b', '/c/d', '/a/b/e', '/c/d/e'], ['/a/b/', '/c/d', '/a/b/e/', '/c/d/e/'], ['/app', '/app', '/app/x', '/app/x'], ['/app/', '/app', '/app/x', '/app/x'], ['', '/shop', '/cart', '/shop/cart'], ['/', '/shop', 'cart', 'cart']
+  ] as const).map(([from, to, sent, seen]) => [{ path: { [from]: to } }, `a=b; Path=${sent}`, `a=b; Path=${seen}`] as const),
+  [{ path: { '/app/': '/a', '/app': '/b' } }, 'a=b; Path=/app', 'a=b; Path=/b'],
+  [{ path: { '/app/': false } }, 'a=b; Path=/app', 'a=b'],
   // Secure and SameSite: on every cookie, once.
   [{ secure: true }, 'a=b', 'a=b; Secure'],
   [{ secure: true }, 'a=b; secure; HttpOnly', 'a=b; HttpOnly; Secure'],
