@@ -51,11 +51,16 @@ export async function startContender (contender: Contender, upstream: string, fe
   return await launch(fileOf(contender), { on: 'proxy', upstream, env: { FEATURE: feature }, node })
 }
 
+/** @param library another build of the package, for ours */
+export async function startBuild (library: string, upstream: string, feature: Feature): Promise<Launched> {
+  return await launch(fileOf({ name: 'ours' }), { on: 'proxy', upstream, env: { FEATURE: feature, LIBRARY: library } })
+}
+
 /** Where a scenario is about a feature `ours-plain` takes part; where it is not it would be `ours` once more. */
 export function takesPart ({ name }: Contender, scenario: Scenario): boolean {
   return scenario.contenders === null ? name !== 'ours-plain' : scenario.contenders.includes(name)
 }
 
-export function fileOf ({ name }: Contender): string {
+export function fileOf ({ name }: Pick<Contender, 'name'>): string {
   return join(import.meta.dirname, 'contenders', `${name}.js`)
 }

@@ -9,6 +9,9 @@ export const port: number = Number(process.env.PORT)
 export const upstream: string = process.env.UPSTREAM ?? ''
 export const feature: Feature = (process.env.FEATURE ?? 'none') as Feature
 
+/** Which build of ours is served. */
+export const library: string = process.env.LIBRARY ?? join(import.meta.dirname, '..', 'lib', 'index.js')
+
 if (!Number.isInteger(port) || port < 1 || upstream === '') {
   console.error('A contender needs PORT (a number) and UPSTREAM (http://127.0.0.1:port).')
   process.exit(2)

@@ -1,6 +1,6 @@
 import Fastify from 'fastify'
-import proxy from '../lib/index.ts'
-import { port, tls, type feature } from './contract.ts'
+import type proxyPlugin from '../lib/index.ts'
+import { library, port, tls, type feature } from './contract.ts'
 import { oursOptions } from './ours-options.ts'
 
 /*
@@ -9,6 +9,7 @@ import { oursOptions } from './ours-options.ts'
  * with their budget, all timeouts.
  */
 export async function serveOurs (asked: typeof feature): Promise<void> {
+  const { default: proxy } = await import(library) as { default: typeof proxyPlugin }
   const app = Fastify({ logger: { file: '/dev/null' }, disableRequestLogging: true, https: asked === 'tls' ? tls() : null })
 
   app.register(proxy, oursOptions(asked))

@@ -29,8 +29,10 @@ function packagesOf (lock) {
 function bench () {
   const [first, ...rest] = process.argv.slice(2)
   const isNamed = ['tunnel', 'tail', 'disturbances', 'memory', 'ratio'].includes(first)
-  const program = isNamed ? first : 'run'
-  const child = spawn(process.execPath, [join(root, 'dist', 'benchmarks', `${program}.js`), ...(isNamed ? rest : process.argv.slice(2))], {
+  const flags = isNamed ? rest : process.argv.slice(2)
+  const isAgainst = flags.some(flag => /^--against(=|$)/.test(flag))
+  const program = isNamed ? first : isAgainst ? 'against' : 'run'
+  const child = spawn(process.execPath, [join(root, 'dist', 'benchmarks', `${program}.js`), ...flags], {
     cwd: root,
     // Over the channel it notices our end, however that comes, and stops the proxies it has started.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc']
