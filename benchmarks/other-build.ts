@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { folder } from './folder.ts'
+import { scratch } from './scratch.ts'
 
 const root = join(folder, '..')
 
@@ -11,21 +12,15 @@ export interface OtherBuild {
   readonly library: string
 }
 
-/** A build of another commit of this repository, kept for the next time. Nothing of the checkout is touched. */
+/** Builds another commit of this repository, of which nothing is touched; it is gone when this process is. */
 export function buildOf (revision: string): OtherBuild {
   const commit = run('git', ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`], root, `there is no commit '${revision}'`).trim()
-  const place = join(folder, 'results', 'builds', commit)
-  if (!existsSync(place)) {
-    // Under another name until it is whole, so that one which was broken off is begun anew.
-    const begun = `${place}.part`
-    rmSync(begun, { recursive: true, force: true })
-    mkdirSync(begun, { recursive: true })
-    run('sh', ['-c', `git -C "$1" archive ${commit} | tar -x`, 'sh', root], begun, 'git archive failed')
-    if (lockOf(begun) === lockOf(root)) symlinkSync(join(root, 'node_modules'), join(begun, 'node_modules'))
-    else run('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], begun, 'npm ci failed')
-    run(process.execPath, [join('scripts', 'build.js')], begun, 'the build failed')
-    renameSync(begun, place)
-  }
+  const place = join(scratch, 'build')
+  mkdirSync(place)
+  run('sh', ['-c', `git -C "$1" archive ${commit} | tar -x`, 'sh', root], place, 'git archive failed')
+  if (lockOf(place) === lockOf(root)) symlinkSync(join(root, 'node_modules'), join(place, 'node_modules'))
+  else run('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'], place, 'npm ci failed')
+  run(process.execPath, [join('scripts', 'build.js')], place, 'the build failed')
   return { commit, library: libraryIn(place) }
 }
 
