@@ -14,7 +14,7 @@ import { realTiming } from './control-plane/timing.ts'
 import { Forwarder } from './data-plane/forwarder.ts'
 import { type ConnectionPool, createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
-import { AnyPath } from './data-plane/route-path.ts'
+import { AnyPath, type Matching } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
@@ -31,7 +31,7 @@ export interface DeclaredRoute {
   readonly where: string
   readonly config: RouteConfig
   /** What Fastify's side of it depends on. */
-  readonly declaration: Omit<Declaration, 'id' | 'url' | 'isShort'>
+  readonly declaration: Omit<Declaration, 'id' | 'url' | 'urls' | 'isShort'>
 }
 
 function declared (config: RouteConfig): DeclaredRoute {
@@ -54,12 +54,16 @@ function declared (config: RouteConfig): DeclaredRoute {
 /** All registrations of one app: collects what they declare, builds the snapshot when the app is ready, closes what was opened. */
 export class Gateway {
   readonly tools: Tools
+  /** Of the app's router. */
+  readonly matching: Matching
   readonly forwarder: Forwarder
   readonly upgrades: Upgrades = new Upgrades(this)
   readonly controlPlane: ControlPlane
   readonly observers: Observer[] = []
   readonly problems: Problem[] = []
   snapshot: Snapshot | null = null
+  /** Declare the routes of each scope that take all methods for one more. */
+  readonly mounts: ((method: string) => void)[] = []
   /** Whether every registration lets requests be counted. */
   hasMetrics = true
   readonly #declaredUpstreams = new Map<string, UpstreamConfig>()
@@ -73,14 +77,16 @@ export class Gateway {
   readonly #building: Building
   #adHoc = 0
 
-  constructor (tools: Tools, respond: Respond) {
+  constructor (tools: Tools, respond: Respond, matching: Matching) {
     this.tools = tools
+    this.matching = matching
     this.forwarder = new Forwarder(tools, respond)
     this.controlPlane = new ControlPlane(realTiming(tools))
     this.#building = {
       tools,
       observers: this.observers,
       instance: randomBytes(6).toString('hex'),
+      matching,
       problems: this.problems,
       openPool: (origin, config) => this.#openPool(origin, config),
       watch: (upstream, config) => { this.controlPlane.watch(upstream, config) },

@@ -10,7 +10,9 @@ import { setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
 import { isSilent } from './data-plane/request-log.ts'
 import { RouteLookup } from './data-plane/route-lookup.ts'
-import { declareFastifyRoute } from './data-plane/routes.ts'
+import { RoutePath, withoutSlashes } from './data-plane/route-path.ts'
+import { matchingOf, urlsIn, watchMethods } from './data-plane/router-options.ts'
+import { type Declaration, declareFastifyRoute } from './data-plane/routes.ts'
 import { undiciVersion } from './data-plane/pool/index.ts'
 import { AccessLog } from './observe/access-log.ts'
 import { EventLog } from './observe/event-log.ts'
@@ -36,7 +38,7 @@ async function plugin (app: FastifyInstance, options: ProxyOptions): Promise<voi
 
 /** The outer part, once per app: what it decorates is seen by every scope below. */
 function setUp (app: FastifyInstance): Gateway {
-  const gateway = new Gateway({ now: () => performance.now(), random: Math.random }, setUpReplyFrom(app))
+  const gateway = new Gateway({ now: () => performance.now(), random: Math.random }, setUpReplyFrom(app), matchingOf(app))
   const recorder = new Recorder(undiciVersion)
   const metrics = new Metrics(recorder, app.log)
   if (!isSilent(app.log)) watch(app, gateway)
@@ -66,6 +68,10 @@ function setUp (app: FastifyInstance): Gateway {
     return replyProxy(gateway, this, upstream, options)
   })
 
+  watchMethods(app, (method, isTooLate) => {
+    if (!isTooLate) for (const declare of gateway.mounts) declare(method)
+    else app.log.warn(`${method} came while the app starts or later, and is not proxied: call addHttpMethod before app.ready() or app.listen()`)
+  })
   app.addHook('onReady', async () => {
     // An SDK is registered before the app is: its propagator says so.
     gateway.forwarder.tracing = Tracing.create(version)
@@ -73,8 +79,7 @@ function setUp (app: FastifyInstance): Gateway {
     gateway.build()
     slowest.pauses = watchPauses(settle)
     recorder.prepare(gateway.snapshot!, Date.now() / 1000)
-    watchArrivals(app.server, gateway.urls)
-    gateway.upgrades.attend(app)
+    gateway.upgrades.attend(app, watchArrivals(app.server, gateway.urls, gateway.matching))
     const { tracing } = gateway.forwarder
     // Health checks are in nobody's trace.
     await (tracing === null ? gateway.start() : tracing.quietly(() => gateway.start()))
@@ -102,11 +107,15 @@ function mount (scope: FastifyInstance, gateway: Gateway, routes: readonly Decla
   // How Fastify calls the error handler that it brings; one of the app's own decides instead of ours (test/contract/fastify.test.ts).
   if (scope.errorHandler.name === 'defaultErrorHandler') scope.setErrorHandler(problemDetails)
 
-  const ids = routes.map((route) => gateway.declareRoute(fullUrl(scope, route.url), route))
-  function declare (index: number, url: string, isShort: boolean): boolean {
-    const { declaration, where } = routes[index]!
+  const { matching } = gateway
+  const mounted = routes.map((route) => {
+    const urls = urlsIn(scope, route.url, route.config.fastify['prefixTrailingSlash'], matching)
+    return { ...route, urls, id: gateway.declareRoute(urls[0], route), isDeclared: true }
+  })
+  type Mounted = typeof mounted[number]
+  function declare ({ declaration, where, id }: Mounted, place: Pick<Declaration, 'url' | 'urls' | 'isShort'>, methods = declaration.methods): boolean {
     try {
-      declareFastifyRoute(scope, gateway, { ...declaration, id: ids[index]!, url, isShort })
+      declareFastifyRoute(scope, gateway, { ...declaration, ...place, id, methods })
       return true
     } catch (error) {
       // Fastify's own words for what is wrong with a url, a method or a hook; it prints lists over several lines, and a problem has one.
@@ -114,15 +123,27 @@ function mount (scope: FastifyInstance, gateway: Gateway, routes: readonly Decla
       return false
     }
   }
-  const isDeclared = routes.map(({ url }, index) => declare(index, url, false))
-  // Last: a route that somebody declares for the short url itself comes before ours.
-  for (const [index, { url }] of routes.entries()) {
-    if (isDeclared[index] && url.endsWith('/*') && fullUrl(scope, url) !== '/*') declare(index, url.slice(0, -2), true)
+  function declareLong (route: Mounted, methods?: readonly string[]): boolean {
+    return declare(route, { url: route.url, urls: route.urls, isShort: false }, methods)
   }
-}
+  function declareShort (route: Mounted, methods?: readonly string[]): void {
+    const { url, urls: [full] } = route
+    if (!url.endsWith('/*')) return
+    const [short] = urlsIn(scope, url.slice(0, -2), undefined, matching)
+    // The wildcard takes it by itself, but for routers to which a slash at the end is nothing.
+    const isTaken = short === '' || (full === `${short}*` && (short === '/' || !matching.ignoreTrailingSlash))
+    const isIts = new RoutePath(full, matching).match(withoutSlashes(short, matching)) !== -1
+    if (!isTaken && isIts) declare(route, { url: url.slice(0, -2), urls: [short], isShort: true }, methods)
+  }
 
-function fullUrl (scope: FastifyInstance, url: string): string {
-  return url === '/' && scope.prefix !== '' ? scope.prefix : scope.prefix + url
+  for (const route of mounted) route.isDeclared = declareLong(route)
+  // Last: a route that somebody declares for the short url itself comes before ours.
+  for (const route of mounted) if (route.isDeclared) declareShort(route)
+  gateway.mounts.push((method) => {
+    const open = mounted.filter(({ isDeclared, declaration }) => isDeclared && declaration.methods === null)
+    for (const route of open) route.isDeclared = declareLong(route, [method])
+    for (const route of open) if (route.isDeclared) declareShort(route, [method])
+  })
 }
 
 /** A body of any type is a stream to us; the app's own parsers, multipart's and formbody's among them, stay outside. */

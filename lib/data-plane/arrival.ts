@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { guardResponses } from './client-errors.ts'
+import { endOf, fold, type Matching } from './route-path.ts'
 
 /*
  * What has to happen between Node and Fastify: by the time a route is found it is too late. Both look at the server that Fastify
@@ -18,21 +19,23 @@ const encodedHigh = /%(?=[89a-f][0-9a-f])/gi
 /**
  * Listens before Fastify does.
  * @param urls of the routes: where one of them may be meant, a target that the router cannot read is shown to it in another form
+ * @returns what is done to a request before the router sees it, for those that come another way
  */
-export function watchArrivals (server: Server, urls: readonly string[]): void {
+export function watchArrivals (server: Server, urls: readonly string[], matching: Matching): (request: IncomingMessage) => void {
   guardResponses(server)
   if (server.listenerCount('checkContinue') === 0) server.on('checkContinue', continueWhenRead)
-  if (urls.length === 0) return
-  const fixedParts = urls.map((url) => /^[^:*(]*/.exec(url)![0])
-  server.prependListener('request', function makeReadable (request: Arrived) {
+  const readable = readableFor(urls, matching)
+  function makeReadable (request: Arrived): void {
     const url = request.url!
     // A target with neither is what nearly everybody sends.
     if (url.charCodeAt(0) === 0x2f && !url.includes('%')) return
-    const shown = readable(url, request.method!, fixedParts)
+    const shown = readable(url, request.method!)
     if (shown === url) return
     request[kReceived] = url
     request.url = shown
-  })
+  }
+  if (urls.length > 0) server.prependListener('request', makeReadable)
+  return makeReadable
 }
 
 /**
@@ -50,15 +53,21 @@ export function restoreUrl (request: IncomingMessage): boolean {
 /**
  * Fastify's router answers 400 to `*`, and to percent-encoded bytes that are no UTF-8, which are legal in a path (RFC 3986 2.1). It
  * finds the route of `*` as that of `/`, and takes the percent sign of such a byte for one that was meant literally.
+ * @returns the target in the form that the router is shown
  */
-function readable (url: string, method: string, fixedParts: readonly string[]): string {
-  if (url === '*') return method === 'OPTIONS' ? '/' : url
-  const begin = url.charCodeAt(0) === 0x2f ? 0 : /^https?:\/\/[^/?#]*/i.exec(url)?.[0].length ?? 0
-  const question = url.indexOf('?', begin)
-  const end = question === -1 ? url.length : question
-  const path = url.slice(begin, end)
-  if (isUtf8(path) || !fixedParts.some((part) => path.startsWith(part))) return url
-  return url.slice(0, begin) + path.replace(encodedHigh, '%25') + url.slice(end)
+export function readableFor (urls: readonly string[], matching: Matching): (target: string, method: string) => string {
+  const fixedParts = urls.map((url) => fold(/^[^:*(]*/.exec(url)![0], matching))
+  return function readable (target, method) {
+    if (target === '*') return method === 'OPTIONS' ? '/' : target
+    const begin = target.charCodeAt(0) === 0x2f ? 0 : /^https?:\/\/[^/?#]*/i.exec(target)?.[0].length ?? 0
+    const question = target.indexOf('?', begin)
+    const received = target.slice(begin, question === -1 ? target.length : question)
+    const path = received.slice(0, endOf(received, matching))
+    if (isUtf8(path)) return target
+    const folded = fold(path, matching)
+    if (!fixedParts.some((part) => folded.startsWith(part))) return target
+    return target.slice(0, begin) + path.replace(encodedHigh, '%25') + target.slice(begin + path.length)
+  }
 }
 
 function isUtf8 (path: string): boolean {

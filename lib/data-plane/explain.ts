@@ -48,9 +48,10 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
   const route = found === null || found.id === null ? undefined : snapshot.routes.get(found.id)
   if (route === undefined) return none
 
-  const request = imagineRequest(raw, found!.url, found!.params, log, imagined.request ?? {})
+  const request = imagineRequest(raw, found!, log, imagined.request ?? {})
   const exchange = new ProxyExchange(request, imagineReply(request), route, gate.tools.now())
   Object.assign(request, { proxy: exchange })
+  exchange.isShownOtherwise = found!.isShownOtherwise
   const problems: string[] = []
   const shaped: Explanation = {
     ...none,

@@ -37,6 +37,7 @@ export class Upgrades {
   readonly #gate: { readonly snapshot: Snapshot | null }
   readonly #upgrades = new WeakMap<IncomingMessage, Upgrade>()
   #app: UpgradeApp | null = null
+  #arrive: (request: IncomingMessage) => void = ignore
   #server: Server | null = null
 
   constructor (gate: { readonly snapshot: Snapshot | null }) {
@@ -47,9 +48,13 @@ export class Upgrades {
     return this.#upgrades.get(request)
   }
 
-  /** Listens where a route wants it, and no longer than that. */
-  attend (app: UpgradeApp): void {
+  /**
+   * Listens where a route wants it, and no longer than that.
+   * @param arrive what the server does to its requests before the router sees them
+   */
+  attend (app: UpgradeApp, arrive: (request: IncomingMessage) => void): void {
     const isWanted = [...this.#gate.snapshot!.routes.values()].some(({ websocket }) => websocket !== null)
+    this.#arrive = arrive
     if (isWanted && this.#server === null) this.#start(app)
     else if (!isWanted) this.stop()
   }
@@ -109,6 +114,7 @@ export class Upgrades {
     try {
       response.assignSocket(socket)
       this.follow(request, response)
+      this.#arrive(request)
       this.#app!.routing(request, response)
     } catch (err) {
       // A constraint of the user's, or rewriteUrl: nobody would answer.

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { buildRoute, buildUpstream, type Building } from '../../../lib/config/build.ts'
 import { normalizeRoute, normalizeUpstream } from '../../../lib/config/normalize.ts'
 import type { PoolConfig } from '../../../lib/data-plane/pool/index.ts'
+import { strictly } from '../../../lib/data-plane/route-path.ts'
 import type { Problem } from '../../../types/control.ts'
 import type { EndpointPool, Route, Upstream } from '../../../types/model.ts'
 import type { RouteOptions, UpstreamOptions } from '../../../types/options.ts'
@@ -21,6 +22,7 @@ function building (): Built {
     tools: still(),
     observers: [],
     instance: 'abcdef',
+    matching: strictly,
     problems,
     opened,
     openPool (origin, config) {
