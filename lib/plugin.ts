@@ -22,6 +22,7 @@ import { Recorder } from './observe/metrics/recorder.ts'
 import { unwatchPauses, watchPauses } from './observe/pauses.ts'
 import { Slowest } from './observe/slowest.ts'
 import { Tracing } from './observe/tracing.ts'
+import { ConfigError } from './errors.ts'
 import { Gateway, type DeclaredRoute } from './gateway.ts'
 import { version } from './version.ts'
 
@@ -29,6 +30,9 @@ import { version } from './version.ts'
 const gatewayOf = new WeakMap<ProxyControl, Gateway>()
 
 async function plugin (app: FastifyInstance, options: ProxyOptions): Promise<void> {
+  const { bun } = process.versions
+  // Its node:http, node:net and undici are others of the same names: what is leaned on in them is missing, guards among it.
+  if (bun !== undefined) throw new ConfigError([{ path: 'runtime', message: `must be Node.js, not Bun ${bun}, whose HTTP server and undici are not Node's` }])
   const gateway = app.hasDecorator('proxy') ? gatewayOf.get(app.proxy)! : setUp(app)
   const { prefix, routes } = gateway.declare(options)
   await app.register(async function routesOf (scope) {
