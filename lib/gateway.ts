@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Problem } from '../types/control.ts'
 import type { Route, Snapshot, Upstream } from '../types/model.ts'
-import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
+import type { ProxyOptions, ReplyProxyOptions, RouteBehaviour, RouteOptions } from '../types/options.ts'
 import type { Observer, Tools } from '../types/policy.ts'
 import { buildRoute, buildUpstream, type Building } from './config/build.ts'
 import { copyOptions, expandRewrite, normalize, normalizeBehaviour, normalizeRoute, normalizeUpstream, type RouteConfig, type UpstreamConfig } from './config/normalize.ts'
@@ -154,6 +154,14 @@ export class Gateway {
     await Promise.all([this.controlPlane.start(), ...Array.from(this.#pools.values(), (pool) => pool.keepWarm())])
   }
 
+  /** Milliseconds that `start` may take, as far as is declared. */
+  get longestStart (): number {
+    const waits = Array.from(this.#declaredUpstreams.values(), ({ health, pool }) => {
+      return Math.max(health === false ? 0 : health.waitForHealthy, pool.warm === 0 ? 0 : pool.connectTimeout)
+    })
+    return Math.max(0, ...waits)
+  }
+
   setCanary (routeIdOrUrl: string, name: string, { weight }: { weight: number }): void {
     const routes = this.snapshot?.routes ?? new Map<string, Route>()
     let route = routes.get(routeIdOrUrl)
@@ -191,13 +199,14 @@ export class Gateway {
     const problems: Problem[] = []
     const full = copyOptions(behaviour) as Record<string, unknown>
     expandRewrite(full)
+    const written = copyOptions(full) as RouteBehaviour
     if (!validate(replySchema, full, '', problems)) throw new ConfigError(problems)
     const config: RouteConfig = {
       url: '/*',
       methods: null,
       upstream,
       rewritePrefix: null,
-      behaviour: normalizeBehaviour(full, '', problems),
+      behaviour: normalizeBehaviour(full, written, '', problems),
       fastify: {},
       where: ''
     }

@@ -24,17 +24,22 @@ import { Slowest } from './observe/slowest.ts'
 import { Tracing } from './observe/tracing.ts'
 import { ConfigError } from './errors.ts'
 import { Gateway, type DeclaredRoute } from './gateway.ts'
+import { Readiness } from './readiness.ts'
 import { version } from './version.ts'
 
 /** What every registration of one app shares: made by the first, found by those after it. */
 const gatewayOf = new WeakMap<ProxyControl, Gateway>()
+const readinessOf = new WeakMap<Gateway, Readiness>()
 
 async function plugin (app: FastifyInstance, options: ProxyOptions): Promise<void> {
   const { bun } = process.versions
   // Its node:http, node:net and undici are others of the same names: what is leaned on in them is missing, guards among it.
-  if (bun !== undefined) throw new ConfigError([{ path: 'runtime', message: `must be Node.js, not Bun ${bun}, whose HTTP server and undici are not Node's` }])
+  if (bun !== undefined) {
+    throw new ConfigError([{ path: 'runtime', message: `must be Node.js, not Bun ${bun}, whose HTTP server and undici are not Node's` }])
+  }
   const gateway = app.hasDecorator('proxy') ? gatewayOf.get(app.proxy)! : setUp(app)
   const { prefix, routes } = gateway.declare(options)
+  readinessOf.get(gateway)!.allow(gateway.longestStart)
   await app.register(async function routesOf (scope) {
     mount(scope, gateway, routes)
   }, prefix === '' ? {} : { prefix })
@@ -65,7 +70,9 @@ function setUp (app: FastifyInstance): Gateway {
     upstream: (name) => gateway.upstream(name),
     tunnels: () => [...gateway.forwarder.tunnels]
   }
+  const readiness = new Readiness(app)
   gatewayOf.set(control, gateway)
+  readinessOf.set(gateway, readiness)
   app.decorate('proxy', control)
   app.decorateRequest('proxy', null)
   app.decorateReply('proxy', function (this: FastifyReply, upstream: string, options?: ReplyProxyOptions): FastifyReply {
@@ -74,7 +81,7 @@ function setUp (app: FastifyInstance): Gateway {
 
   watchMethods(app, (method, isTooLate) => {
     if (!isTooLate) for (const declare of gateway.mounts) declare(method)
-    else app.log.warn(`${method} came while the app starts or later, and is not proxied: call addHttpMethod before app.ready() or app.listen()`)
+    else app.log.warn(`${method} came while the app starts or later, and is not proxied: call addHttpMethod before app.ready()`)
   })
   app.addHook('onReady', async () => {
     // An SDK is registered before the app is: its propagator says so.
@@ -86,7 +93,7 @@ function setUp (app: FastifyInstance): Gateway {
     gateway.upgrades.attend(app, watchArrivals(app.server, gateway.urls, gateway.matching))
     const { tracing } = gateway.forwarder
     // Health checks are in nobody's trace.
-    await (tracing === null ? gateway.start() : tracing.quietly(() => gateway.start()))
+    await readiness.begin(tracing === null ? gateway.start() : tracing.quietly(() => gateway.start()))
   })
   const sessions = new ClientSessions(app.server)
   app.addHook('preClose', async () => {

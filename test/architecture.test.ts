@@ -79,7 +79,8 @@ const rules: { of: string, may: string[], mayTypes?: string[] }[] = [
   },
   { of: 'lib/control-plane/', may: ['types/', 'lib/model/', 'lib/errors.ts', 'lib/observe/events.ts', 'lib/control-plane/'] },
   { of: 'lib/gateway.ts', may: ['types/', 'lib/config/', 'lib/control-plane/', 'lib/data-plane/', 'lib/model/', 'lib/errors.ts'] },
-  { of: 'lib/plugin.ts', may: ['types/', 'lib/gateway.ts', 'lib/data-plane/', 'lib/observe/', 'lib/errors.ts', 'lib/version.ts'] },
+  { of: 'lib/readiness.ts', may: [] },
+  { of: 'lib/plugin.ts', may: ['types/', 'lib/gateway.ts', 'lib/readiness.ts', 'lib/data-plane/', 'lib/observe/', 'lib/errors.ts', 'lib/version.ts'] },
   { of: 'lib/cli', may: ['types/', 'lib/cli/', 'lib/plugin.ts', 'lib/config/validate.ts', 'lib/errors.ts', 'lib/version.ts'] },
   { of: 'lib/index.ts', may: ['types/', 'lib/plugin.ts', 'lib/errors.ts', 'lib/observe/metrics/gather.ts'] }
 ]

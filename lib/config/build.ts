@@ -60,9 +60,13 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
     balancer: hasPriorities ? withPriorities(balancer, building.tools) : balancer,
     observers: observersOf(learner, config.breaker, building)
   }, config.limits)
+  if (config.written.connectTimeout !== undefined) writtenConnectTimeouts.set(upstream, config.written.connectTimeout)
   building.watch(upstream, config)
   return upstream
 }
+
+/** `pool.connectTimeout` of upstreams that name one, for routes to be checked against. */
+const writtenConnectTimeouts = new WeakMap<Upstream, number>()
 
 /** Those of the app, and what the upstream's own policies learn by. The breaker first: who comes after it sees what it did. */
 function observersOf (learner: Observer | null, breaker: UpstreamConfig['breaker'], { observers }: Building): readonly Observer[] {
@@ -75,7 +79,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
   const upstream = building.find(config.upstream, join(config.where, 'upstream'))
   const { behaviour } = config
   const canaries = buildCanaries(behaviour.canaries, config.where, building)
-  checkTimeouts(behaviour.timeouts, upstream, config.where, building.problems)
+  checkTimeouts(behaviour.written.timeouts, upstream, config.where, building.problems)
   checkRetry(behaviour, config.where, building.problems)
   const path = buildPath(url, config, building)
   if (upstream === null || canaries === null || path === null) return null
@@ -209,20 +213,23 @@ function buildSticky (sticky: CanaryConfig['sticky']): Canary['sticky'] {
   return (request) => request.headers[name] as string | undefined
 }
 
-/** Timeouts that cannot all be meant: the later ones would never be reached, or always. */
-function checkTimeouts (timeouts: Required<TimeoutOptions>, upstream: Upstream | null, where: string, problems: Problem[]): void {
-  const { total, head, attempt } = timeouts
+/** Timeouts that were written, and cannot all be meant: the later ones would never be reached, or always. */
+function checkTimeouts ({ total = 0, head = 0, attempt = 0 }: TimeoutOptions, upstream: Upstream | null, where: string, problems: Problem[]): void {
   if (total === 0) return
   const path = join(where, 'timeouts')
   if (attempt > total) problems.push({ path: join(path, 'attempt'), message: `is ${attempt} ms, more than the total of ${total} ms` })
-  if (upstream === null || head === 0) return
-  const connect = Math.max(...upstream.state.endpoints.map((endpoint) => endpoint.connectTimeout))
-  if (total < connect + head) {
-    problems.push({ path: join(path, 'total'), message: `is ${total} ms, less than connecting (${connect} ms) and waiting for the head (${head} ms) may take; raise it, or lower timeouts.head or pool.connectTimeout` })
+  if (head === 0) return
+  const connect = upstream === null ? undefined : writtenConnectTimeouts.get(upstream)
+  if (connect === undefined) {
+    if (head > total) problems.push({ path: join(path, 'head'), message: `is ${head} ms, more than the total of ${total} ms` })
+  } else if (total < connect + head) {
+    const message = `is ${total} ms, less than connecting (${connect} ms) and waiting for the head (${head} ms) may take; raise it, or lower ` +
+      'timeouts.head or pool.connectTimeout'
+    problems.push({ path: join(path, 'total'), message })
   }
 }
 
-function checkRetry ({ retry, timeouts }: RouteConfig['behaviour'], where: string, problems: Problem[]): void {
+function checkRetry ({ retry, written: { timeouts } }: RouteConfig['behaviour'], where: string, problems: Problem[]): void {
   const fault = retry === false ? null : findRetryFault(retry, timeouts)
   if (fault !== null) problems.push({ path: join(join(where, 'retry'), fault.key), message: fault.message })
 }

@@ -70,6 +70,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     refusal = toProxyError(error, 'select')
     if (refusal.error === 'internal_error') problems.push(messageOf(error))
   }
+  const { limits } = exchange.upstream
   return {
     ...shaped,
     refusal: refusal === null ? null : { status: refusal.statusCode, error: refusal.error, reason: reasonOf(refusal) },
@@ -77,7 +78,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     variantReason: exchange.variantReason,
     canaries: shaped.canaries.map((canary) => ({ ...canary, isChosen: canary.name === exchange.canary?.name })),
     upstream: exchange.upstream.name,
-    policies: { ...policiesOf(route), limits: plain(exchange.upstream.limits) },
+    policies: { ...policiesOf(route), limits: plain({ ...limits, queueTimeout: Math.min(limits.queueTimeout, route.timeouts.total) }) },
     endpoints: describeEndpoints(exchange.upstream, head?.path ?? '', gate.tools.now()),
     request: head === null ? null : aimed(head, exchange),
     response: shapeResponse(exchange, problems),

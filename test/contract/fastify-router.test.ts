@@ -82,3 +82,15 @@ test('every scope finds addHttpMethod on the app itself', async () => {
   assert.ok(Object.hasOwn(app, 'addHttpMethod'))
   assert.equal(isInherited, true)
 })
+
+test('gives each onReady hook its own pluginTimeout', async () => {
+  const wait = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 300) })
+  const app = Fastify({ pluginTimeout: 400 })
+  app.addHook('onReady', wait)
+  app.addHook('onReady', wait)
+  await app.ready()
+
+  const late = Fastify({ pluginTimeout: 100 })
+  late.addHook('onReady', wait)
+  await assert.rejects(async () => { await late.ready() }, { code: 'FST_ERR_HOOK_TIMEOUT' })
+})
