@@ -18,6 +18,7 @@ import { AnyPath, type Matching } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
+import { unawaited } from './model/unawaited.ts'
 import { ConfigError, proxyError } from './errors.ts'
 
 /** How long pools may take to finish what they carry once the app has no more exchanges; then they are cut. */
@@ -240,7 +241,7 @@ export class Gateway {
     let pool = this.#pools.get(key)
     if (pool === undefined) {
       pool = createPool(origin, config)
-      if (this.snapshot !== null) pool.keepWarm()
+      if (this.snapshot !== null) unawaited('opening connections ahead', pool.keepWarm())
       this.#pools.set(key, pool)
     }
     return pool
