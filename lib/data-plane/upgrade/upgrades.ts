@@ -6,7 +6,7 @@ import type { ProxyExchange } from '../../model/exchange.ts'
 import { parseTarget } from '../path-policy.ts'
 import { hasToken, isWebSocketHandshake } from './handshake.ts'
 import { servePlain } from './plain.ts'
-import { hasSocket, responseOf, traces, whenFree } from './sockets.ts'
+import { hasSocket, quiet, responseOf, traces, whenFree } from './sockets.ts'
 
 /** How long a client that was refused may go on sending before its connection is cut. */
 const LINGER_TIMEOUT = 1000
@@ -74,7 +74,7 @@ export class Upgrades {
   readonly #onUpgrade = (request: IncomingMessage, stream: unknown, head: Buffer): void => {
     const socket = stream as Socket
     // CVE-2026-129500: before anything that takes time.
-    socket.on('error', ignore)
+    quiet(socket)
     this.#upgrades.set(request, { socket, head, exchange: null, isFollowed: false })
     // No listener for this protocol has any use for it; the others find that somebody has taken it.
     const claim = isHttp2Offer(request) && responseOf(socket) === null ? new ServerResponse(request) : null
