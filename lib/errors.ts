@@ -42,6 +42,7 @@ const table: Readonly<Record<ErrorName, Row>> = {
   http_response_content_coding:      { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_response_content_coding',  message: 'the upstream response cannot be decoded' },
   http_request_error:                { status: 400, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the request is not valid' },
   unknown_transfer_coding:           { status: 501, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the transfer coding of the request is not known' },
+  misdirected_request:               { status: 421, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the host of the request is not one of this route' },
   http_upgrade_failed:               { status: 502, side: 'upstream', sent: true,  proxyStatus: 'http_upgrade_failed',           message: 'the upstream did not switch protocols as it was asked to' },
   http_request_denied:               { status: 403, side: 'client',   sent: false, proxyStatus: 'http_request_denied',           message: 'the request is not allowed' },
   upgrade_required:                  { status: 426, side: 'client',   sent: false, proxyStatus: 'http_request_error',            message: 'the version of the protocol is not one that is spoken here' },
@@ -81,6 +82,7 @@ export type ErrorName =
   | 'http_response_content_coding'
   | 'http_request_error'
   | 'unknown_transfer_coding'
+  | 'misdirected_request'
   | 'http_upgrade_failed'
   | 'http_request_denied'
   | 'upgrade_required'
@@ -96,13 +98,14 @@ export const errorNames: readonly ErrorName[] = Object.keys(table) as ErrorName[
 
 /**
  * The words of semantics 3 that share a row's label with another status. `client_body_error` answers 400 or 408 and
- * `http_request_error` 400, 413 or 426, yet each is one label in logs and metrics.
+ * `http_request_error` 400, 413, 421 or 426, yet each is one label in logs and metrics.
  */
 const labels: Partial<Record<ErrorName, ErrorName>> = {
   request_refused: 'connection_terminated',
   client_body_timeout: 'client_body_error',
   content_too_large: 'http_request_error',
   unknown_transfer_coding: 'http_request_error',
+  misdirected_request: 'http_request_error',
   upgrade_required: 'http_request_error'
 }
 
@@ -235,11 +238,24 @@ function codeOf (cause: Error): string {
 
 const InvalidOptionsError: FastifyErrorConstructor = createError('FST_SLUICE_CONFIG', '%s', 500, TypeError as unknown as ErrorConstructor)
 
+/** A text of the options as a message may show it: a URL may hold a password, as may its query. Quotes and spaces may stand in a password, too. */
+export function withoutSecrets (text: string): string {
+  const at = text.lastIndexOf('@')
+  if (at === -1 && !text.includes('?')) return text
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? ''
+  const rest = at === -1 ? text.slice(scheme.length) : `***${text.slice(at)}`
+  return scheme + (scheme === '' ? rest : rest.replace(/\?.*$/s, '?***'))
+}
+
+/** The second net, under messages that quote something else than one text. */
+const userInformation = /\/\/[^\s/'"@]*:[^\s'"]*@/g
+
 /** Everything that is wrong with the options, at once. */
 export class ConfigError extends InvalidOptionsError {
   readonly problems: readonly Problem[]
 
-  constructor (problems: readonly Problem[]) {
+  constructor (given: readonly Problem[]) {
+    const problems = given.map(({ path, message }) => ({ path: path.replace(userInformation, '//***@'), message: message.replace(userInformation, '//***@') }))
     const lines = problems.map(({ path, message }) => `  ${path}: ${message}`)
     super(`fastify-sluice: ${problems.length} problem${problems.length === 1 ? '' : 's'} in the options\n${lines.join('\n')}`)
     this.problems = problems

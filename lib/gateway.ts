@@ -2,29 +2,29 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Problem } from '../types/control.ts'
 import type { Route, Snapshot, Upstream } from '../types/model.ts'
-import type { ProxyOptions, ReplyProxyOptions, RouteBehaviour, RouteOptions } from '../types/options.ts'
-import type { Observer, Tools } from '../types/policy.ts'
+import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/options.ts'
+import type { ConnectionObserver, Observer, Tools } from '../types/policy.ts'
+import { AD_HOC_LABEL, type AdHocOwner, type AdHocUpstream, AdHocUpstreams, type OwnPool } from './ad-hoc-upstreams.ts'
 import { buildRoute, buildUpstream, type Building } from './config/build.ts'
-import { copyOptions, expandRewrite, normalize, normalizeBehaviour, normalizeRoute, normalizeUpstream, type RouteConfig, type UpstreamConfig } from './config/normalize.ts'
-import { replySchema } from './config/schema.ts'
+import { normalize, normalizeRoute, normalizeUpstream, type RouteConfig, type UpstreamConfig } from './config/normalize.ts'
 import { suggest } from './config/suggest.ts'
-import { isUrl, validate } from './config/validate.ts'
+import { canonicalUrl, isUrl } from './config/validate.ts'
 import { ControlPlane } from './control-plane/index.ts'
 import { realTiming } from './control-plane/timing.ts'
 import { Forwarder } from './data-plane/forwarder.ts'
 import { type ConnectionPool, createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
-import { AnyPath, type Matching } from './data-plane/route-path.ts'
+import type { RouteGuards } from './data-plane/route-guards.ts'
+import type { Matching } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
 import { unawaited } from './model/unawaited.ts'
-import { ConfigError, proxyError } from './errors.ts'
+import { ReplyRoutes, type ReplyUpstreams } from './reply-routes.ts'
+import { ConfigError, proxyError, withoutSecrets } from './errors.ts'
 
 /** How long pools may take to finish what they carry once the app has no more exchanges; then they are cut. */
 const CLOSE_TIMEOUT = 2000
-/** Upstreams that `reply.proxy` may name by URL before it must be a mistake (or somebody's input). */
-const AD_HOC_UPSTREAMS = 256
 
 /** A route between its declaration and its mounting. */
 export interface DeclaredRoute {
@@ -53,7 +53,7 @@ function declared (config: RouteConfig): DeclaredRoute {
 }
 
 /** All registrations of one app: collects what they declare, builds the snapshot when the app is ready, closes what was opened. */
-export class Gateway {
+export class Gateway implements AdHocOwner, ReplyUpstreams {
   readonly tools: Tools
   /** Of the app's router. */
   readonly matching: Matching
@@ -65,6 +65,7 @@ export class Gateway {
   snapshot: Snapshot | null = null
   /** Declare the routes of each scope that take all methods for one more. */
   readonly mounts: ((method: string) => void)[] = []
+  guards: RouteGuards | null = null
   /** Whether every registration lets requests be counted. */
   hasMetrics = true
   readonly #declaredUpstreams = new Map<string, UpstreamConfig>()
@@ -72,11 +73,12 @@ export class Gateway {
   readonly #declaredRoutes = new Map<string, { readonly url: string, readonly config: RouteConfig }>()
   readonly #pools = new Map<string, ConnectionPool>()
   readonly #upstreams = new Map<string, Upstream>()
-  /** Routes of `reply.proxy`: by the upstream's name, and by the options object where there is one. */
-  readonly #plainReplies = new Map<string, Route>()
-  readonly #shapedReplies = new WeakMap<object, Map<string, Route>>()
+  /** URLs that stand in the configuration, and what was opened for them; null while that is nothing. */
+  readonly #urls = new Map<string, Upstream | null>()
   readonly #building: Building
-  #adHoc = 0
+  readonly #replyRoutes: ReplyRoutes
+  #adHocUpstreams: AdHocUpstreams | null = null
+  #adHocConfig: UpstreamConfig | null = null
 
   constructor (tools: Tools, respond: Respond, matching: Matching) {
     this.tools = tools
@@ -91,21 +93,25 @@ export class Gateway {
       problems: this.problems,
       openPool: (origin, config) => this.#openPool(origin, config),
       watch: (upstream, config) => { this.controlPlane.watch(upstream, config) },
-      find: (nameOrUrl, where) => this.#find(nameOrUrl, where)
+      find: (nameOrUrl, where, problems) => this.#find(nameOrUrl, where, problems)
     }
+    this.#replyRoutes = new ReplyRoutes(this.#building, this)
   }
 
   /** Takes in what one registration declares, and gives what is to be mounted of it. */
   declare (options: ProxyOptions): { prefix: string, routes: DeclaredRoute[] } {
-    const { prefix, metrics, upstreams, faulty, routes } = normalize(options, this.problems)
+    const { prefix, metrics, adHoc, upstreams, faulty, urls, routes } = normalize(options, this.problems)
     for (const name of faulty) this.#faultyUpstreams.add(name)
+    for (const url of urls) this.#urls.set(url, null)
     if (!metrics) this.hasMetrics = false
+    if (adHoc !== null && this.#adHocUpstreams !== null) this.problems.push({ path: 'adHoc', message: 'is given in another registration of the app already' })
+    else if (adHoc !== null) this.#adHocUpstreams = new AdHocUpstreams(adHoc, this)
     for (const upstream of upstreams) {
       const present = this.#declaredUpstreams.get(upstream.name)
       if (present === undefined) this.#declaredUpstreams.set(upstream.name, upstream)
       // The one-line form names its upstream after the first endpoint: written twice alike, it is one.
       else if (upstream.where !== 'upstream' || !isDeepStrictEqual(present, upstream)) {
-        this.problems.push({ path: upstream.where, message: `'${upstream.name}' is declared twice` })
+        this.problems.push({ path: upstream.where, message: `'${withoutSecrets(upstream.name)}' is declared twice` })
       }
     }
     return { prefix, routes: routes.map(declared) }
@@ -170,50 +176,48 @@ export class Gateway {
       const sameUrl = [...routes.values()].filter(({ url }) => url === routeIdOrUrl)
       if (sameUrl.length === 1) route = sameUrl[0]!
     }
-    if (route === undefined) throw refused('route', `there is no route '${routeIdOrUrl}'`, routeIdOrUrl, routes.keys())
+    if (route === undefined) throw refused('route', `there is no route '${withoutSecrets(routeIdOrUrl)}'`, routeIdOrUrl, routes.keys())
     const canary = route.canaries?.find((candidate) => candidate.name === name)
-    if (canary === undefined) throw refused('name', `'${route.id}' has no canary '${name}'`, name, route.canaries?.map((candidate) => candidate.name) ?? [])
+    if (canary === undefined) throw refused('name', `'${route.id}' has no canary '${withoutSecrets(name)}'`, name, route.canaries?.map((candidate) => candidate.name) ?? [])
     if (typeof weight !== 'number' || !(weight >= 0 && weight <= 100)) throw refused('weight', `must be a number from 0 to 100, not ${String(weight)}`, '', [])
     canary.weight = weight
   }
 
   upstream (name: string): Upstream | undefined {
-    return this.#upstreams.get(name)
+    return this.#upstreams.get(name) ?? this.#adHocUpstreams?.find(name)
   }
 
-  /**
-   * The route that `reply.proxy` goes by.
-   * @throws ConfigError if the options are not a route's behaviour; ProxyError `config_error` if there is no such upstream
-   */
+  /** See ReplyRoutes. */
   replyRoute (upstream: string, options: ReplyProxyOptions, behaviour: Readonly<Record<string, unknown>>): Route {
-    const isPlain = Object.keys(behaviour).length === 0
-    const known = isPlain ? this.#plainReplies : this.#shapedReplies.get(options) ?? new Map<string, Route>()
-    let route = known.get(upstream)
-    if (route !== undefined) return route
-    route = this.#buildReplyRoute(upstream, behaviour)
-    known.set(upstream, route)
-    if (!isPlain) this.#shapedReplies.set(options, known)
-    return route
+    return this.#replyRoutes.of(upstream, options, behaviour)
   }
 
-  #buildReplyRoute (upstream: string, behaviour: Readonly<Record<string, unknown>>): Route {
-    const problems: Problem[] = []
-    const full = copyOptions(behaviour) as Record<string, unknown>
-    expandRewrite(full)
-    const written = copyOptions(full) as RouteBehaviour
-    if (!validate(replySchema, full, '', problems)) throw new ConfigError(problems)
-    const config: RouteConfig = {
-      url: '/*',
-      methods: null,
-      upstream,
-      rewritePrefix: null,
-      behaviour: normalizeBehaviour(full, written, '', problems),
-      fastify: {},
-      where: ''
-    }
-    const route = buildRoute(`reply.proxy ${upstream}`, '/*', config, { ...this.#building, problems, find: (name, where) => this.#find(name, where, problems) })
-    if (route === null || problems.length > 0) throw proxyError('config_error', 'select', new ConfigError(problems))
-    return config.behaviour.rewrite === undefined ? Object.freeze({ ...route, path: new AnyPath() }) : route
+  /** @throws ProxyError `config_error` for a URL that is neither configured nor allowed by `adHoc` */
+  adHoc (nameOrUrl: string): AdHocUpstream | null {
+    if (this.#upstreams.has(nameOrUrl) || !isUrl(nameOrUrl)) return null
+    const name = canonicalUrl(nameOrUrl)
+    if (this.#urls.has(name)) return null
+    const adHoc = this.#adHocUpstreams
+    if (adHoc === null || !adHoc.allows(new URL(nameOrUrl))) throw proxyError('config_error', 'select', new ConfigError([{ path: 'reply.proxy', message: unknownUrl(name, adHoc !== null) }]))
+    return adHoc.take(name)
+  }
+
+  openAdHoc (url: string): { upstream: Upstream, pool: OwnPool } {
+    // Validated once: they differ in nothing but their URL.
+    this.#adHocConfig ??= normalizeUpstream(url, url, 'reply.proxy', [])!
+    const config = { ...this.#adHocConfig, name: url, endpoints: [{ ...this.#adHocConfig.endpoints[0]!, origin: url }] }
+    let pool: ConnectionPool | null = null
+    const openPool = (origin: string, config: PoolConfig): ConnectionPool => { pool = createPool(origin, config); return pool }
+    const upstream = buildUpstream(config, { ...this.#building, openPool }, AD_HOC_LABEL)
+    return { upstream, pool: pool! as OwnPool }
+  }
+
+  forgetAdHoc (upstream: Upstream): void {
+    this.controlPlane.forget(upstream)
+  }
+
+  announceAdHoc (whole: Upstream): readonly ConnectionObserver[] {
+    return this.observers.map((observer) => observer.onUpstream?.(whole)).filter((told) => told !== undefined)
   }
 
   /** Ends what has no end of its own, so that the server can close. */
@@ -225,7 +229,7 @@ export class Gateway {
   async close (): Promise<void> {
     this.controlPlane.close()
     this.upgrades.stop()
-    const pools = [...this.#pools.values()]
+    const pools = [...this.#pools.values(), ...this.#adHocUpstreams?.pools ?? []]
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<'late'>((resolve) => { timer = setTimeout(resolve, CLOSE_TIMEOUT, 'late') })
     // The clients are gone by now; an upstream may still have to answer our close frame.
@@ -255,13 +259,18 @@ export class Gateway {
       problems.push({ path: where, message: unknownUpstream(nameOrUrl, this.#upstreams.keys()) })
       return null
     }
-    if (this.snapshot !== null && ++this.#adHoc > AD_HOC_UPSTREAMS) {
-      problems.push({ path: where, message: `more than ${AD_HOC_UPSTREAMS} upstreams were named by URL; declare them under upstreams` })
+    const name = canonicalUrl(nameOrUrl)
+    const declared = this.#urls.get(name)
+    if (declared !== undefined && declared !== null) return declared
+    if (this.snapshot !== null && declared === undefined) {
+      problems.push({ path: where, message: unknownUrl(name, false) })
       return null
     }
     const config = normalizeUpstream(nameOrUrl, nameOrUrl, where, problems)
     if (config === null) return null
-    return this.#open(config)
+    const upstream = this.#open(config)
+    this.#urls.set(name, upstream)
+    return upstream
   }
 
   #open (config: UpstreamConfig): Upstream {
@@ -275,12 +284,16 @@ export class Gateway {
   }
 }
 
+function unknownUrl (url: string, isAdHoc: boolean): string {
+  return `'${url}' is no upstream of a route or a canary${isAdHoc ? ', and not among `adHoc.origins`' : '; name one of `upstreams`, or allow its origin in `adHoc`'}`
+}
+
 function unknownUpstream (name: string, known: Iterable<string>): string {
   const guess = suggest(name, known)
-  return `there is no upstream '${name}'${guess === null ? '; name one of `upstreams`, or give an http or https URL without query' : `; did you mean '${guess}'?`}`
+  return `there is no upstream '${withoutSecrets(name)}'${guess === null ? '; name one of `upstreams`, or give an http or https URL without query' : `; did you mean '${withoutSecrets(guess)}'?`}`
 }
 
 function refused (path: string, message: string, given: string, known: Iterable<string>): ConfigError {
   const guess = suggest(given, known)
-  return new ConfigError([{ path, message: guess === null ? message : `${message}; did you mean '${guess}'?` }])
+  return new ConfigError([{ path, message: guess === null ? message : `${message}; did you mean '${withoutSecrets(guess)}'?` }])
 }

@@ -9,6 +9,7 @@ import { problemDetails } from './data-plane/problem-details.ts'
 import { setUpReplyFrom } from './data-plane/reply-from.ts'
 import { replyProxy } from './data-plane/reply-proxy.ts'
 import { isSilent } from './data-plane/request-log.ts'
+import { RouteGuards } from './data-plane/route-guards.ts'
 import { RouteLookup } from './data-plane/route-lookup.ts'
 import { RoutePath, withoutSlashes } from './data-plane/route-path.ts'
 import { matchingOf, urlsIn, watchMethods } from './data-plane/router-options.ts'
@@ -88,6 +89,7 @@ function setUp (app: FastifyInstance): Gateway {
     gateway.forwarder.tracing = Tracing.create(version)
     if (gateway.hasMetrics) gateway.observers.push(recorder)
     gateway.build()
+    gateway.guards = new RouteGuards(lookup, gateway.snapshot!.routes)
     slowest.pauses = watchPauses(settle)
     recorder.prepare(gateway.snapshot!, Date.now() / 1000)
     gateway.upgrades.attend(app, watchArrivals(app.server, gateway.urls, gateway.matching))

@@ -78,7 +78,9 @@ const rules: { of: string, may: string[], mayTypes?: string[] }[] = [
     mayTypes: ['lib/data-plane/transform/location.ts']
   },
   { of: 'lib/control-plane/', may: ['types/', 'lib/model/', 'lib/errors.ts', 'lib/observe/events.ts', 'lib/control-plane/'] },
-  { of: 'lib/gateway.ts', may: ['types/', 'lib/config/', 'lib/control-plane/', 'lib/data-plane/', 'lib/model/', 'lib/errors.ts'] },
+  { of: 'lib/ad-hoc-upstreams.ts', may: ['types/', 'lib/model/'] },
+  { of: 'lib/reply-routes.ts', may: ['types/', 'lib/ad-hoc-upstreams.ts', 'lib/config/', 'lib/data-plane/', 'lib/errors.ts'] },
+  { of: 'lib/gateway.ts', may: ['types/', 'lib/ad-hoc-upstreams.ts', 'lib/reply-routes.ts', 'lib/config/', 'lib/control-plane/', 'lib/data-plane/', 'lib/model/', 'lib/errors.ts'] },
   { of: 'lib/readiness.ts', may: [] },
   { of: 'lib/plugin.ts', may: ['types/', 'lib/gateway.ts', 'lib/readiness.ts', 'lib/data-plane/', 'lib/observe/', 'lib/errors.ts', 'lib/version.ts'] },
   { of: 'lib/cli', may: ['types/', 'lib/cli/', 'lib/plugin.ts', 'lib/config/validate.ts', 'lib/errors.ts', 'lib/version.ts'] },

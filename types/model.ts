@@ -47,8 +47,11 @@ export interface Route {
   /** Lower-cased name of the header that tells the upstream how many milliseconds are left; null for none. */
   readonly deadlineHeader: string | null
   readonly encodedSlashes: 'forward' | 'reject'
+  readonly ambiguousPaths: 'forward' | 'reject'
   /** Checks the raw path against the url and gives the path to send; null where it is sent as received. */
   readonly path: PathRewrite
+  /** Fields of the client's that are not its own to say, by every spelling. */
+  readonly owned: OwnedFields | null
   /** In the order they are applied. */
   readonly requestTransforms: readonly Transform<RequestHead>[]
   readonly responseTransforms: readonly Transform<ResponseHead>[]
@@ -68,6 +71,14 @@ export interface Route {
   readonly pseudonym: string
   /** null where a WebSocket handshake is a request like any other. */
   readonly websocket: WebSocketPolicy | null
+}
+
+/** Names of fields that the gateway sends or removes; names that it is asked about are in lower case. */
+export interface OwnedFields {
+  /** Whether an owned field may be meant, in any spelling. */
+  has (name: string): boolean
+  /** Whether an owned field may be meant, and this is not its own name. */
+  isMisspelt (name: string): boolean
 }
 
 export interface WebSocketPolicy {
@@ -108,6 +119,8 @@ export interface Timeouts {
 /** A named group of interchangeable endpoints. The identity outlives reloads; its state is replaced. */
 export interface Upstream {
   readonly name: string
+  /** Its name in metrics; one for all that `reply.proxy` names by URL. */
+  readonly label: string
   /** Read once per attempt. */
   state: UpstreamState
   readonly limits: Limits
@@ -206,6 +219,8 @@ export interface ProbeAnswer {
 export interface Endpoint {
   /** `scheme://host:port` */
   readonly origin: string
+  /** Its name in metrics: origin and base path; one for all that `reply.proxy` names by URL. */
+  readonly label: string
   /** Value of the Host header. */
   readonly host: string
   /** The same where a request has to say it; null where its connection does so by itself. */

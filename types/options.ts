@@ -28,6 +28,26 @@ export interface ProxyOptions extends Partial<Omit<RouteOptions, 'url' | 'upstre
    * @default true
    */
   metrics?: boolean
+  /**
+   * Whether `reply.proxy` may name an upstream by a URL that no route or canary of the configuration names; in one registration of the app. Without it
+   * such a URL is `config_error` (500).
+   * @default false
+   */
+  adHoc?: false | AdHocOptions
+}
+
+/** Upstreams by URL, made when `reply.proxy` first names them. One whose connections have all closed is let go. */
+export interface AdHocOptions {
+  /**
+   * Origins that may be named, such as `http://10.0.0.1:3000`, or a function that decides. A URL that is made of a client's input can name whatever
+   * this lets it.
+   */
+  origins: string[] | ((url: URL) => boolean)
+  /**
+   * Upstreams at one time; beyond these the one that was least recently used is let go.
+   * @default 256
+   */
+  max?: number
 }
 
 /** A group of interchangeable endpoints. */
@@ -270,7 +290,7 @@ export interface RouteOptions extends Omit<RouteShorthandOptions, 'websocket' | 
   /** Fastify route syntax. A url that ends in `/*` also matches without the slash. */
   url: string
   /**
-   * @default every method that Fastify supports
+   * @default every method that Fastify supports, but for TRACE
    */
   method?: string | string[]
   /** A name of `upstreams`, or a URL. */
@@ -297,10 +317,13 @@ export interface RouteBehaviour {
   canaries?: CanaryOptions[]
   /** Declarative edits: `remove`, then `set`, then `append`, after all built-in shaping. */
   headers?: { request?: HeaderEdits, response?: ResponseHeaderEdits }
-  /** Last word on the request head, after all built-in shaping and before the first byte upstream. Synchronous. */
-  onProxyRequest?: (head: RequestHead, exchange: Exchange) => void
-  /** Last word on the head of an upstream's response, before the first byte to the client. Synchronous. */
-  onProxyResponse?: (head: ResponseHead, exchange: Exchange) => void
+  /**
+   * Last word on the request head, after all built-in shaping and before the first byte upstream. Synchronous: a promise is `internal_error`
+   * (500), and so is a head whose method, path or values are none.
+   */
+  onProxyRequest?: (head: RequestHead, exchange: Exchange) => void | undefined
+  /** Last word on the head of an upstream's response, before the first byte to the client. Synchronous, by the same rule. */
+  onProxyResponse?: (head: ResponseHead, exchange: Exchange) => void | undefined
   /**
    * Which headers tell the upstream who called: `X-Forwarded-For/Host/Proto/Prefix`, RFC 7239 `Forwarded`, or both.
    * Values are set, and appended only for peers that Fastify's `trustProxy` trusts; what an untrusted client sent is dropped even with `false`.
@@ -326,10 +349,11 @@ export interface RouteBehaviour {
   /** Changes attributes of the upstream's `Set-Cookie`; names, values and all other attributes stay as they are. */
   cookies?: CookieOptions
   /**
-   * Maps what the app knows of the caller to headers sent upstream. The same names are always dropped from what the client
-   * sent; return every name each time, `undefined` where there is no value, so that none can be forged.
+   * Maps what the app knows of the caller to headers sent upstream. The same names are always dropped from what the client sent, in every
+   * spelling that CGI, WSGI or PHP take for them. A bare function tells its names only as it gives them: a client may send a name that the
+   * function has not given yet. With `names` that cannot happen. A promise, and a value that is no string, are `internal_error` (500).
    */
-  credentials?: (request: FastifyRequest) => Record<string, string | undefined>
+  credentials?: CredentialsOptions | CredentialsOptions['of']
   /**
    * Whether `Location` and `Content-Location` that are relative or point to the endpoint come back under the route's prefix.
    * @default true
@@ -350,6 +374,13 @@ export interface RouteBehaviour {
    */
   encodedSlashes?: 'forward' | 'reject'
   /**
+   * A path with empty segments, `%2F`, `%5C` or matrix parameters that another route would take, if these were merged, decoded and cut off, as some
+   * upstreams read them: `reject` answers 400 where that route has hooks, constraints, credentials or an upstream that this one has not, or is the app's own;
+   * `forward` sends it as it is. Routes of the app that were declared before this plugin are seen where they have no parameters.
+   * @default 'reject'
+   */
+  ambiguousPaths?: 'forward' | 'reject'
+  /**
    * Adds `x-variant` and `Server-Timing` to responses: what passed before the last attempt (`proxy`), that attempt to its head (`upstream`),
    * and of it `queue`, `connect`, `request` and `ttfb`.
    * @default false
@@ -366,6 +397,14 @@ export interface RouteBehaviour {
    * @default false
    */
   websocket?: boolean | WebSocketOptions
+}
+
+/** See `RouteBehaviour.credentials`. */
+export interface CredentialsOptions {
+  /** Every name that `of` may give; another one is `internal_error` (500). */
+  names: readonly string[]
+  /** `undefined` for a name that has no value: the client's is dropped all the same. Synchronous. */
+  of: (request: FastifyRequest) => Record<string, string | undefined>
 }
 
 export interface BodyOptions {
@@ -623,7 +662,7 @@ export interface ResponseHead {
 }
 
 /** What `reply.proxy()` takes beside the upstream. */
-export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'body' | 'websocket'> {
+export interface ReplyProxyOptions extends Omit<RouteBehaviour, 'headers' | 'body' | 'websocket' | 'ambiguousPaths'> {
   /**
    * Path and query sent upstream; held to the path policy like any other.
    * @default those of the request

@@ -70,8 +70,8 @@ export interface UpstreamEvent {
 
 /** Told, never asked; must not throw. */
 export interface Observer {
-  onAttempt?: (attempt: Attempt) => void
-  onExchange?: (exchange: Exchange) => void
+  onAttempt?: (attempt: Attempt) => void | undefined
+  onExchange?: (exchange: Exchange) => void | undefined
   /** Synchronously, on whoever's call stack the change was made. */
   onEvent?: (event: UpstreamEvent) => void
   /** An upstream has been built; who answers is told of the connections to its endpoints. */

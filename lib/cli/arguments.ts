@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { Problem } from '../../types/control.ts'
 import { isUrl, unknownKey } from '../config/validate.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, withoutSecrets } from '../errors.ts'
 
 /** Where to listen. */
 export interface Address {
@@ -48,7 +48,7 @@ export function parseArguments (args: readonly string[]): Command {
   const port = given.get('port') ?? '3000'
   const host = given.get('host') ?? '127.0.0.1'
   if (to !== undefined && config !== undefined) problems.push({ path: '--to', message: 'cannot be given with --config' })
-  if (to !== undefined && !isUrl(to)) problems.push({ path: '--to', message: `must be an http or https URL without query, such as 'http://localhost:8080', not '${to}'` })
+  if (to !== undefined && !isUrl(to)) problems.push({ path: '--to', message: `must be an http or https URL without query, such as 'http://localhost:8080', not '${withoutSecrets(to)}'` })
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) problems.push({ path: '--port', message: `must be a number from 0 to 65535, not '${port}'` })
   // Last, so that it is not said of a flag that was misspelt.
   if (to === undefined && config === undefined && problems.length === 0) problems.push({ path: '--to', message: 'is required, unless --config is given; see sluice --help' })

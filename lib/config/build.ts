@@ -7,7 +7,7 @@ import { readCookie } from '../data-plane/cookie.ts'
 import { capacityOf, type PoolConfig } from '../data-plane/pool/index.ts'
 import { rewritePlan } from '../data-plane/rewrite/index.ts'
 import { type Matching, PathFunction, PathTemplate, ReplacePrefix, RoutePath, SamePath } from '../data-plane/route-path.ts'
-import { localResponseTransforms, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
+import { deadlineHeader, localResponseTransforms, ownedNames, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
 import type { PrefixPair } from '../data-plane/transform/location.ts'
 import { Breaker } from '../data-plane/breaker/index.ts'
 import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
@@ -16,6 +16,7 @@ import { ProxyCanary } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
 import type { CanaryConfig, RouteConfig, UpstreamConfig, WebSocketConfig } from './normalize.ts'
+import { withoutSecrets } from '../errors.ts'
 import { join } from './validate.ts'
 
 /** What building needs of the gateway that it builds for. */
@@ -31,10 +32,11 @@ export interface Building {
   /** Has an upstream watched over: health, ejection, availability. */
   watch (upstream: Upstream, config: UpstreamConfig): void
   /** An upstream by name or URL; null, and a problem, if there is none. */
-  find (nameOrUrl: string, where: string): Upstream | null
+  find (nameOrUrl: string, where: string, problems?: Problem[]): Upstream | null
 }
 
-export function buildUpstream (config: UpstreamConfig, building: Building): Upstream {
+/** @param label what stands for its name in metrics, and for its endpoints: where names are not the configuration's */
+export function buildUpstream (config: UpstreamConfig, building: Building, label: string | null = null): Upstream {
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const url = new URL(endpoint.origin)
     const pool = building.openPool(url.origin, config.pool)
@@ -46,7 +48,8 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
       saysHost: config.pool.protocol === 'http1',
       connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout,
-      probes: config.breaker === false ? 1 : config.breaker.probes
+      probes: config.breaker === false ? 1 : config.breaker.probes,
+      ...label !== null && { label }
     }, pool, seatsOf(pool, capacityOf(config.pool)))
   })
   const balancer = createBalancer(config.balancer, building.tools)
@@ -59,7 +62,7 @@ export function buildUpstream (config: UpstreamConfig, building: Building): Upst
     isPanic: false,
     balancer: hasPriorities ? withPriorities(balancer, building.tools) : balancer,
     observers: observersOf(learner, config.breaker, building)
-  }, config.limits)
+  }, config.limits, label ?? config.name)
   if (config.written.connectTimeout !== undefined) writtenConnectTimeouts.set(upstream, config.written.connectTimeout)
   building.watch(upstream, config)
   return upstream
@@ -85,6 +88,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
   if (upstream === null || canaries === null || path === null) return null
   checkWebSocket(config, [upstream, ...canaries.map((canary) => canary.upstream)], building.problems)
   const { rewrite, pair } = path
+  const owned = ownedNames(behaviour)
   return Object.freeze({
     id,
     url,
@@ -95,8 +99,12 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     replay: behaviour.body.replay,
     deadlineHeader: deadlineHeader(behaviour.forwardDeadline),
     encodedSlashes: behaviour.encodedSlashes,
+    // A reply.proxy says which path is meant.
+    ambiguousPaths: behaviour.ambiguousPaths ?? 'forward',
     path: rewrite,
-    requestTransforms: requestTransforms(behaviour, pair, building.instance),
+    // A function gives names when it is called.
+    owned: owned.isEmpty && behaviour.credentials === undefined ? null : owned,
+    requestTransforms: requestTransforms(behaviour, pair, building.instance, owned),
     responseTransforms: responseTransforms(behaviour, pair),
     localResponseTransforms: localResponseTransforms(behaviour),
     trace: behaviour.trace,
@@ -164,7 +172,7 @@ function buildPath (declaredUrl: string, config: RouteConfig, { matching, proble
 }
 
 function findTemplateFault (template: string, url: string): string | null {
-  if (!template.startsWith('/')) return `must begin with '/', not '${template}'`
+  if (!template.startsWith('/')) return `must begin with '/', not '${withoutSecrets(template)}'`
   if (/[?#\s\\]/.test(template)) return 'must be a path, without query'
   if (template.slice(0, -1).includes('*')) return "may have '*' only at its end"
   if (template.endsWith('*') && !url.endsWith('*')) return `has a wildcard, and '${url}' has none`
@@ -181,7 +189,7 @@ function buildCanaries (configs: readonly CanaryConfig[], where: string, buildin
     const upstream = building.find(config.upstream, join(path, 'upstream'))
     if (upstream === null) continue
     const name = config.name ?? upstream.name
-    if (names.has(name)) building.problems.push({ path: join(path, 'name'), message: `'${name}' is taken by another variant of this route; give it a name of its own` })
+    if (names.has(name)) building.problems.push({ path: join(path, 'name'), message: `'${withoutSecrets(name)}' is taken by another variant of this route; give it a name of its own` })
     names.add(name)
     canaries.push(new ProxyCanary({
       name,
@@ -232,11 +240,6 @@ function checkTimeouts ({ total = 0, head = 0, attempt = 0 }: TimeoutOptions, up
 function checkRetry ({ retry, written: { timeouts } }: RouteConfig['behaviour'], where: string, problems: Problem[]): void {
   const fault = retry === false ? null : findRetryFault(retry, timeouts)
   if (fault !== null) problems.push({ path: join(join(where, 'retry'), fault.key), message: fault.message })
-}
-
-function deadlineHeader (forwardDeadline: boolean | string): string | null {
-  if (forwardDeadline === false) return null
-  return forwardDeadline === true ? 'x-envoy-expected-rq-timeout-ms' : forwardDeadline.toLowerCase()
 }
 
 function buildTimeouts (timeouts: Required<TimeoutOptions>): Route['timeouts'] {

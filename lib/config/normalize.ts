@@ -2,11 +2,12 @@ import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
 import type { HealthConfig } from '../control-plane/health/index.ts'
 import type { OutlierConfig } from '../control-plane/outlier/index.ts'
-import { type BalancerConfig, isBalancer } from '../data-plane/balancer/index.ts'
+import type { BalancerConfig } from '../data-plane/balancer/index.ts'
 import type {
-  BodyOptions, CanaryOptions, CookieOptions, HeaderEdits, PoolOptions, ResponseHeaderEdits, RouteBehaviour, TimeoutOptions, UpstreamOptions,
-  WebSocketOptions
+  AdHocOptions, BodyOptions, CanaryOptions, CookieOptions, HeaderEdits, PoolOptions, ResponseHeaderEdits, RouteBehaviour, TimeoutOptions,
+  UpstreamOptions, WebSocketOptions
 } from '../../types/options.ts'
+import { copyOptions, freeze, isPlain, type Plain } from './plain.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
 import { completeHealth, completeOutlier, completePool, completeRetry, completeTimeouts } from './complete.ts'
 import { checkCookies, checkRewrite, settleWebSocket } from './route-policies.ts'
@@ -14,7 +15,7 @@ import { checkUpstream } from './upstream-policies.ts'
 import type { BreakerConfig } from '../data-plane/breaker/index.ts'
 import type { LimitConfig } from '../data-plane/limit/index.ts'
 import type { RetryConfig } from '../data-plane/retry/index.ts'
-import { isUrl, join, unknownKey, validate } from './validate.ts'
+import { canonicalUrl, isUrl, join, unknownKey, validate } from './validate.ts'
 
 export interface EndpointConfig {
   readonly origin: string
@@ -57,6 +58,7 @@ export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canari
   readonly location: boolean
   readonly trace: 'participate' | 'passthrough' | 'restart' | false
   readonly encodedSlashes: 'forward' | 'reject'
+  readonly ambiguousPaths?: 'forward' | 'reject'
   readonly expose: boolean
   readonly slow: number
   readonly websocket: false | WebSocketConfig
@@ -80,19 +82,21 @@ export interface RouteConfig {
 export interface RegistrationConfig {
   readonly prefix: string
   readonly metrics: boolean
+  /** null: `reply.proxy` takes no URL that is not configured. */
+  readonly adHoc: Required<AdHocOptions> | null
   readonly upstreams: readonly UpstreamConfig[]
   /** Names of upstreams of which the problems tell: whoever uses one has done nothing wrong. */
   readonly faulty: readonly string[]
+  /** URLs, in their one form, that are configured without an upstream of their own: the one-line form names the origin alone. */
+  readonly urls: readonly string[]
   readonly routes: readonly RouteConfig[]
 }
-
-type Plain = Record<string, unknown>
 
 /** Options → config: sugar resolved, defaults filled in, frozen. The user's objects are never written to. */
 export function normalize (options: unknown, problems: Problem[]): RegistrationConfig {
   if (!isPlain(options)) {
     problems.push({ path: 'options', message: 'must be an object' })
-    return freeze({ prefix: '', metrics: true, upstreams: [], faulty: [], routes: [] })
+    return freeze({ prefix: '', metrics: true, adHoc: null, upstreams: [], faulty: [], urls: [], routes: [] })
   }
   const isOneLine = 'upstream' in options
   const { own, route } = split(options, isOneLine, problems)
@@ -129,7 +133,9 @@ export function normalize (options: unknown, problems: Problem[]): RegistrationC
     const config = normalizeOneLine({ ...forAll, ...route }, defaults, upstreams, problems)
     if (config !== null) routes.push(config)
   }
-  return freeze({ prefix, metrics: own['metrics'] !== false, upstreams, faulty, routes })
+  const urls = isUrl(route['upstream']) ? [canonicalUrl(route['upstream'] as string)] : []
+  const adHoc = isPlain(own['adHoc']) ? own['adHoc'] as unknown as Required<AdHocOptions> : null
+  return freeze({ prefix, metrics: own['metrics'] !== false, adHoc, upstreams, faulty, urls, routes })
 }
 
 /** In the one-line form a registration and its only route share one object. */
@@ -264,32 +270,4 @@ function merge (defaults: Plain, own: Plain): Plain {
   if ('rewrite' in own) delete result['rewriteJson']
   if ('rewriteJson' in own) result['rewriteJson'] = own['rewriteJson']
   return result
-}
-
-function isPlain (value: unknown): value is Plain {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
-
-/** Copies what JSON could hold; functions, buffers, regular expressions and balancers, which may keep count, stay the user's. */
-export function copyOptions (value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(copyOptions)
-  if (!isPlain(value) || isBalancer(value)) return value
-  const result: Plain = {}
-  for (const [key, item] of Object.entries(value)) {
-    if (item !== undefined) result[key] = copyOptions(item)
-  }
-  return result
-}
-
-function freeze<T> (value: T): T {
-  if (Array.isArray(value)) value.forEach(freeze)
-  else if (isPlain(value) && !isBalancer(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      // Fastify writes into the objects of its own options.
-      if (key !== 'fastify') freeze(item)
-    }
-  } else return value
-  return Object.freeze(value)
 }

@@ -132,12 +132,13 @@ const behaviour = {
     }
   },
   forwardDeadline: { kind: ['boolean', 'string'], pattern: headerName.pattern, meaning: headerName.meaning, default: false },
-  credentials: { kind: ['function'] },
+  credentials: { kind: ['function', 'object'], ...credentialsObject() },
   cookies: cookiesSchema,
   location: { kind: ['boolean'], default: true },
   trace: { kind: ['string', 'false'], enum: [false, 'participate', 'passthrough', 'restart'], default: 'participate' },
   trust: { kind: ['function'] },
   encodedSlashes: { kind: ['string'], enum: ['forward', 'reject'], default: 'forward' },
+  ambiguousPaths: { kind: ['string'], enum: ['forward', 'reject'], default: 'reject' },
   expose: { kind: ['boolean'], default: false },
   slow: { ...milliseconds, default: 200 },
   websocket: { kind: ['boolean', 'object'], default: false, ...websocketObject() }
@@ -151,6 +152,15 @@ function websocketObject (): OptionSchema {
       allowedOrigins: { kind: ['strings', 'function'] },
       idleTimeout: { ...milliseconds, default: 100_000 }
     }
+  }
+}
+
+/** Looked at only where an object was given. */
+function credentialsObject (): OptionSchema {
+  return {
+    additionalProperties: false,
+    required: ['names', 'of'],
+    properties: { names: { type: 'array', minItems: 1, items: headerName }, of: { kind: ['function'] } }
   }
 }
 
@@ -191,11 +201,23 @@ export const oneLineSchema: OptionSchema = {
 export const defaultsSchema: OptionSchema = { type: 'object', additionalProperties: false, properties: withoutDefaults(behaviour) as OptionSchema }
 
 /** All but what a request has to be before its route runs. */
-const { websocket, ...replyBehaviour } = behaviour
+const { websocket, ambiguousPaths, ...replyBehaviour } = behaviour
 export const replySchema: OptionSchema = { type: 'object', additionalProperties: false, properties: replyBehaviour }
 
 /** Fastify's own register options; with a plugin that has no scope of its own it leaves them to the plugin. */
 export const registerKeys: readonly string[] = ['logLevel', 'logSerializers']
+
+/** Upstreams that `reply.proxy` may name by URL. */
+export const adHocSchema: OptionSchema = {
+  kind: ['false', 'object'],
+  additionalProperties: false,
+  required: ['origins'],
+  default: false,
+  properties: {
+    origins: { kind: ['origins', 'function'] },
+    max: { kind: ['integer'], minimum: 1, maximum: 100_000, default: 256 }
+  }
+}
 
 /** What stands at the top of a registration beside, in the one-line form, a route's own keys. */
 export const registrationSchema: OptionSchema = {
@@ -207,6 +229,7 @@ export const registrationSchema: OptionSchema = {
     prefix: { kind: ['string'], pattern: '^/|^$', meaning: "a path that begins with '/'" },
     defaults: {}, // see defaultsSchema
     metrics: { kind: ['boolean'], default: true },
+    adHoc: adHocSchema,
     ...Object.fromEntries(registerKeys.map((key) => [key, {}]))
   }
 }

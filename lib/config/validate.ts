@@ -1,9 +1,10 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
+import { withoutSecrets } from '../errors.ts'
 import { suggest } from './suggest.ts'
 
-type Kind = 'retryClass' | 'string' | 'strings' | 'number' | 'integer' | 'integers' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'pem' | 'replacements'
+type Kind = 'retryClass' | 'string' | 'strings' | 'number' | 'integer' | 'integers' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'origins' | 'pem' | 'replacements'
 
 const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> = {
   retryClass: {
@@ -21,6 +22,7 @@ const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> =
   object: { is: (value) => typeof value === 'object' && value !== null && !Array.isArray(value), called: 'an object' },
   regexp: { is: (value) => value instanceof RegExp, called: 'a regular expression' },
   url: { is: isUrl, called: "an http or https URL without query, such as 'http://10.0.0.1:3000'" },
+  origins: { is: (value) => Array.isArray(value) && value.length > 0 && value.every(isOrigin), called: "a list of origins, such as 'http://10.0.0.1:3000'" },
   pem: { is: (value) => typeof value === 'string' || Buffer.isBuffer(value) || (Array.isArray(value) && value.every((item) => typeof item === 'string' || Buffer.isBuffer(item))), called: 'PEM text or a buffer' },
   replacements: { is: isReplacements, called: 'a list of pairs: a text that is not empty, and a text or a function in its place' }
 }
@@ -37,6 +39,16 @@ export function isUrl (value: unknown): boolean {
   if (typeof value !== 'string' || !URL.canParse(value)) return false
   const url = new URL(value)
   return (url.protocol === 'http:' || url.protocol === 'https:') && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+}
+
+/** One form of those that name the same endpoint. */
+export function canonicalUrl (text: string): string {
+  const url = new URL(text)
+  return url.origin + url.pathname.replace(/\/$/, '')
+}
+
+function isOrigin (value: unknown): boolean {
+  return isUrl(value) && new URL(value as string).pathname === '/'
 }
 
 const ajv = new Ajv({ allErrors: true, verbose: true, useDefaults: true, strict: false, allowUnionTypes: true })
@@ -85,7 +97,7 @@ function pathOf (base: string, error: ErrorObject): string {
 /** `routes` and `2` are `routes[2]`. */
 export function join (path: string, part: string): string {
   if (/^\d+$/.test(part)) return `${path}[${part}]`
-  if (!/^[\w$]+$/.test(part)) return `${path}[${JSON.stringify(part)}]`
+  if (!/^[\w$]+$/.test(part)) return `${path}[${JSON.stringify(withoutSecrets(part))}]`
   return path === '' ? part : `${path}.${part}`
 }
 
@@ -118,19 +130,18 @@ function messageOf (error: ErrorObject): string {
 
 export function unknownKey (key: string, known: readonly string[]): string {
   const guess = suggest(key, known)
-  return guess === null ? 'is not an option' : `is not an option; did you mean '${guess}'?`
+  return guess === null ? 'is not an option' : `is not an option; did you mean '${withoutSecrets(guess)}'?`
 }
 
 function meant (value: unknown, candidates: readonly unknown[]): string {
   if (typeof value !== 'string') return ''
   const guess = suggest(value, candidates.filter((candidate) => typeof candidate === 'string'))
-  return guess === null ? '' : `; did you mean '${guess}'?`
+  return guess === null ? '' : `; did you mean '${withoutSecrets(guess)}'?`
 }
 
 function show (value: unknown): string {
   if (typeof value === 'function') return 'a function'
-  // A URL may hold a password; nobody wants it in a log.
-  if (typeof value === 'string') return `'${value.replace(/\/\/[^/@]*@/, '//***@')}'`
+  if (typeof value === 'string') return `'${withoutSecrets(value)}'`
   if (value instanceof RegExp) return String(value)
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
   if (typeof value === 'object' && value !== null) return 'an object'

@@ -21,6 +21,12 @@ export class ControlPlane {
     if (this.#isStarted) unawaited('the start of health checks', monitor.start())
   }
 
+  /** It is let go: nobody else will look at it. */
+  forget ({ name }: Upstream): void {
+    this.#monitors.get(name)?.close()
+    this.#monitors.delete(name)
+  }
+
   /** Resolves when those whose first round is waited for are through with it. */
   async start (): Promise<void> {
     this.#isStarted = true

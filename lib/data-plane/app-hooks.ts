@@ -5,15 +5,43 @@ import { symbolIn } from './fastify-symbols.ts'
  * Fastify does not say which hooks a scope has; where it keeps them under another name some day, they are taken to be there.
  */
 
+/** Hooks that may refuse a request before its handler has it. */
+const refusing = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const
+
+/** Our own hooks on routes, which refuse nothing on the app's behalf. */
+const own = new WeakSet<object>()
+
+/** Marks a hook as one of ours. */
+export function ownHook<Hook extends object> (hook: Hook): Hook {
+  own.add(hook)
+  return hook
+}
+
 /** Whether somebody may answer a request of this scope before its exchange is opened. */
 export function hasEarlierHooks (scope: FastifyInstance): boolean {
-  return countHooks(scope, 'onRequest') !== 0
+  return hooksOf(scope, 'onRequest')?.length !== 0
+}
+
+/**
+ * The app's functions that may refuse a request to a route: those of its scope and its own; null where Fastify does not tell.
+ * @param options of the route, with what other plugins have added to them
+ */
+export function refusingHooks (scope: FastifyInstance, options: Readonly<Record<string, unknown>>): ReadonlySet<unknown> | null {
+  const hooks = new Set<unknown>()
+  for (const name of refusing) {
+    const ofScope = hooksOf(scope, name)
+    if (ofScope === undefined) return null
+    for (const hook of [...ofScope, ...[options[name] ?? []].flat() as unknown[]]) {
+      if (!own.has(hook as object)) hooks.add(hook)
+    }
+  }
+  return hooks
 }
 
 /**
  * Whether somebody sees what is sent to such a request, and may keep it or change it. Asked of the request, since a plugin's onRoute hook gives
  * hooks to a route that neither its scope nor its declaration knows of.
- * @param own name of an onSend hook of ours, which is no somebody
+ * @param own name of our own onSend hook; it does not count as the app's
  */
 export function hasSendHooks (request: FastifyRequest, own: string): boolean {
   const context = inside(request, 'fastify.context')
@@ -22,8 +50,8 @@ export function hasSendHooks (request: FastifyRequest, own: string): boolean {
   return hooks === undefined || (hooks !== null && hooks.some(({ name }) => name !== `bound ${own}`))
 }
 
-function countHooks (scope: FastifyInstance, name: string): number | undefined {
-  return (inside(scope, 'fastify.hooks') as Record<string, unknown[]> | undefined)?.[name]?.length
+function hooksOf (scope: FastifyInstance, name: string): unknown[] | undefined {
+  return (inside(scope, 'fastify.hooks') as Record<string, unknown[] | undefined> | undefined)?.[name]
 }
 
 function inside (object: object, name: string): unknown {

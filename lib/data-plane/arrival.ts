@@ -1,6 +1,8 @@
 import type { Server } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { guardResponses } from './client-errors.ts'
+import { refuseConnect } from './connect-refusal.ts'
+import { asRouted, splitAbsolute } from './path-policy.ts'
 import { endOf, fold, type Matching } from './route-path.ts'
 
 /*
@@ -13,9 +15,6 @@ const kReceived: unique symbol = Symbol('sluice.target')
 
 interface Arrived extends IncomingMessage { [kReceived]?: string }
 
-/** Bytes above ASCII in percent-encoding: the only valid ones that may not be UTF-8. */
-const encodedHigh = /%(?=[89a-f][0-9a-f])/gi
-
 /**
  * Listens before Fastify does.
  * @param urls of the routes: where one of them may be meant, a target that the router cannot read is shown to it in another form
@@ -24,18 +23,32 @@ const encodedHigh = /%(?=[89a-f][0-9a-f])/gi
 export function watchArrivals (server: Server, urls: readonly string[], matching: Matching): (request: IncomingMessage) => void {
   guardResponses(server)
   if (server.listenerCount('checkContinue') === 0) server.on('checkContinue', continueWhenRead)
-  const readable = readableFor(urls, matching)
-  function makeReadable (request: Arrived): void {
-    const url = request.url!
+  refuseConnect(server)
+  const fixedParts = urls.map((url) => fold(/^[^:*(]*/.exec(url)![0], matching))
+  function settleTarget (request: Arrived): void {
+    const isOriginForm = request.url!.charCodeAt(0) === 0x2f
     // A target with neither is what nearly everybody sends.
-    if (url.charCodeAt(0) === 0x2f && !url.includes('%')) return
-    const shown = readable(url, request.method!)
+    if (isOriginForm && !request.url!.includes('%')) return
+    if (!isOriginForm) settleAuthority(request)
+    const url = request.url!
+    const shown = shownForm(url, request.method!, fixedParts, matching)
     if (shown === url) return
     request[kReceived] = url
     request.url = shown
   }
-  if (urls.length > 0) server.prependListener('request', makeReadable)
-  return makeReadable
+  server.prependListener('request', settleTarget)
+  return settleTarget
+}
+
+/**
+ * Puts the authority of an absolute-form target in the place of Host (RFC 9112 3.2.2). Before a route is found: constraints, hooks, X-Forwarded-Host
+ * and the upstream then agree on the host. What is no such target is left, and refused later.
+ */
+export function settleAuthority (request: Pick<IncomingMessage, 'httpVersionMajor' | 'url' | 'method' | 'headers'>): void {
+  const absolute = request.httpVersionMajor === 1 ? splitAbsolute(request.url!, request.method!) : null
+  if (absolute === null) return
+  request.headers.host = absolute.authority
+  request.url = absolute.rest
 }
 
 /**
@@ -50,35 +63,16 @@ export function restoreUrl (request: IncomingMessage): boolean {
   return true
 }
 
-/**
- * Fastify's router answers 400 to `*`, and to percent-encoded bytes that are no UTF-8, which are legal in a path (RFC 3986 2.1). It
- * finds the route of `*` as that of `/`, and takes the percent sign of such a byte for one that was meant literally.
- * @returns the target in the form that the router is shown
- */
-export function readableFor (urls: readonly string[], matching: Matching): (target: string, method: string) => string {
-  const fixedParts = urls.map((url) => fold(/^[^:*(]*/.exec(url)![0], matching))
-  return function readable (target, method) {
-    if (target === '*') return method === 'OPTIONS' ? '/' : target
-    const begin = target.charCodeAt(0) === 0x2f ? 0 : /^https?:\/\/[^/?#]*/i.exec(target)?.[0].length ?? 0
-    const question = target.indexOf('?', begin)
-    const received = target.slice(begin, question === -1 ? target.length : question)
-    const path = received.slice(0, endOf(received, matching))
-    if (isUtf8(path)) return target
-    const folded = fold(path, matching)
-    if (!fixedParts.some((part) => folded.startsWith(part))) return target
-    return target.slice(0, begin) + path.replace(encodedHigh, '%25') + target.slice(begin + path.length)
-  }
-}
-
-function isUtf8 (path: string): boolean {
-  if (!encodedHigh.test(path)) return true
-  encodedHigh.lastIndex = 0
-  try {
-    decodeURI(path)
-    return true
-  } catch {
-    return false
-  }
+/** The form in which the router finds a route for `*` and for bytes that are no UTF-8, where one of ours may be meant. */
+function shownForm (url: string, method: string, fixedParts: readonly string[], matching: Matching): string {
+  if (url === '*') return method === 'OPTIONS' ? '/' : url
+  const question = url.indexOf('?')
+  const received = question === -1 ? url : url.slice(0, question)
+  const path = received.slice(0, endOf(received, matching))
+  const shown = asRouted(path)
+  if (shown === path) return url
+  const folded = fold(path, matching)
+  return fixedParts.some((part) => folded.startsWith(part)) ? shown + url.slice(path.length) : url
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Route, Snapshot } from '../../types/model.ts'
 import type { Tools } from '../../types/policy.ts'
 import { type Override, ProxyExchange } from '../model/exchange.ts'
 import { bindTrace } from '../model/lazy-logger.ts'
+import { checkBoolean } from '../model/option-result.ts'
 import { restoreUrl } from './arrival.ts'
 import { chooseVariant } from './canary.ts'
 import { isMediaType } from './content.ts'
@@ -15,7 +16,8 @@ import { isGrpc, openGrpc } from './grpc.ts'
 import { endsWithHead, isHttp2 } from './http2-reply.ts'
 import { furnish, isInjected } from './injected.ts'
 import { RequestBody } from './request-body.ts'
-import { type Fault, findFault, isAuthority, settleVersion } from './strictness.ts'
+import type { RouteGuards } from './route-guards.ts'
+import { type Fault, findFault, settleVersion } from './strictness.ts'
 import { mayComeAtOnce, readWhole } from './whole-upload.ts'
 import { readTrace } from './transform/trace-context.ts'
 import { isLogged, takeTrace } from './request-log.ts'
@@ -28,6 +30,8 @@ export interface Gate {
   readonly snapshot: Snapshot | null
   readonly forwarder: Forwarder
   readonly tools: Tools
+  /** null until the app is ready. */
+  readonly guards: RouteGuards | null
 }
 
 /**
@@ -54,17 +58,19 @@ export function openExchange (gate: Gate, route: Route, request: FastifyRequest,
     if (target === null) throw invalid('the request target is not one that can be forwarded')
     exchange.path = target.path
     exchange.query = target.query
-    if (target.authority !== null) {
-      // What an absolute-form target says outranks Host, for us as for everyone behind us (RFC 9112 3.2.2).
-      if (!isAuthority(target.authority)) throw invalid('the request target has an invalid authority')
-      request.raw.headers.host = target.authority
-    }
+    // A server of Fastify's that nobody watches (for the other address of 'localhost') has found the route by Host.
+    if (target.authority !== null && !isHost(target.authority, request)) throw invalid('the request target names another host than Host does')
+    gate.guards?.check(exchange, target.hasTwoReadings)
     hideContentType(exchange)
     return true
   } catch (error) {
     gate.forwarder.fail(exchange, toProxyError(error, 'select'))
     return false
   }
+}
+
+function isHost (authority: string, { raw }: FastifyRequest): boolean {
+  return authority.toLowerCase() === (raw.headers.host ?? '').toLowerCase()
 }
 
 /** Two answers to one request would be one too many; Node's comes in this very turn, if it comes. */
@@ -97,10 +103,15 @@ function hideContentType (exchange: ProxyExchange): void {
 function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
   const { route, request } = exchange
   if (route.trace === false) return
-  exchange.isTraceRestarted = route.trace === 'restart' || (route.trust !== null && !route.trust(request))
+  exchange.isTraceRestarted = isRestarted(route, request)
   if (forwarder.tracing !== null && route.trace !== 'passthrough') forwarder.tracing.follow(exchange)
   else exchange.trace = takeTrace(request.raw) ?? readTrace(request.headers, route.trace, exchange.isTraceRestarted)
   if (exchange.trace !== null && !isLogged(request.raw)) bindTrace(exchange, exchange.trace)
+}
+
+/** Whether the client's trace is replaced rather than followed. */
+export function isRestarted ({ trace, trust }: Route, request: FastifyRequest): boolean {
+  return trace === 'restart' || (trust !== null && !checkBoolean('trust', trust(request)))
 }
 
 /** The route's handler, after auth: chooses the side, settles the path, and forwards. */

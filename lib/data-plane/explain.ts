@@ -5,19 +5,18 @@ import type { RequestHead, ResponseHead } from '../../types/options.ts'
 import { ProxyExchange } from '../model/exchange.ts'
 import { chooseVariant } from './canary.ts'
 import { readCookie } from './cookie.ts'
-import { type Gate, rewritePath } from './entry.ts'
+import { type Gate, isRestarted, rewritePath } from './entry.ts'
 import { imagineRaw, imagineReply, imagineRequest } from './imagined.ts'
 import { noneAvailable } from './limit/choose.ts'
 import { parseTarget } from './path-policy.ts'
-import type { RouteLookup } from './route-lookup.ts'
+import type { RouteLookup, Routed } from './route-lookup.ts'
 import { findFault } from './strictness.ts'
-import { dropSecrets } from './transform/credentials.ts'
-import { copyRequestHeaders } from './transform/hop-by-hop.ts'
+import { receivedFields, transformHead } from './request-head.ts'
 import { readTrace, writeTrace } from './transform/trace-context.ts'
 import { proxyError, toProxyError } from '../errors.ts'
 
 /** Of a route: what says nothing by itself, or is told elsewhere in the explanation. */
-const notPolicies = new Set(['id', 'url', 'upstream', 'canaries', 'path', 'requestTransforms', 'responseTransforms', 'localResponseTransforms', 'trust'])
+const notPolicies = new Set(['id', 'url', 'upstream', 'canaries', 'path', 'requestTransforms', 'responseTransforms', 'localResponseTransforms', 'trust', 'owned'])
 
 /**
  * Goes the way of a request with one that nobody made: the same functions in the same order, down to the point where an endpoint would
@@ -28,12 +27,12 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
   if (snapshot === null) throw new Error('the app is not ready: nothing is routed yet')
   if (typeof imagined.url !== 'string') throw new TypeError('explain() has to be given a url')
   const raw = imagineRaw(imagined)
-  const found = lookup.find(raw)
+  const found = lookup.find(raw as Routed)
   const none: Explanation = {
     method: raw.method!,
     url: raw.url!,
     route: null,
-    elsewhere: found === null ? null : found.url,
+    elsewhere: found === null ? null : found.route.url,
     refusal: null,
     variant: null,
     variantReason: null,
@@ -45,7 +44,8 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     policies: {},
     problems: []
   }
-  const route = found === null || found.id === null ? undefined : snapshot.routes.get(found.id)
+  const id = found === null ? null : found.route.id
+  const route = id === null ? undefined : snapshot.routes.get(id)
   if (route === undefined) return none
 
   const request = imagineRequest(raw, found!, log, imagined.request ?? {})
@@ -90,7 +90,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
 function choose (gate: Gate, exchange: ProxyExchange): void {
   const { request, route } = exchange
   if (route.trace !== false) {
-    exchange.isTraceRestarted = route.trace === 'restart' || (route.trust !== null && !route.trust(request))
+    exchange.isTraceRestarted = isRestarted(route, request)
     exchange.trace = readTrace(request.headers, route.trace, exchange.isTraceRestarted)
   }
   const fault = findFault(request.raw)
@@ -99,6 +99,7 @@ function choose (gate: Gate, exchange: ProxyExchange): void {
   if (target === null) throw proxyError('http_request_error', 'select', new Error('the request target is not one that can be forwarded'))
   exchange.path = target.path
   exchange.query = target.query
+  gate.guards?.check(exchange, target.hasTwoReadings)
   if (route.canaries === null) return
   const before = route.canaries.map(({ fallbacks }) => fallbacks)
   try {
@@ -111,13 +112,9 @@ function choose (gate: Gate, exchange: ProxyExchange): void {
 
 /** As the forwarder's step 2 does, with ids of our own in the place of an SDK's span. */
 function shapeRequest (exchange: ProxyExchange): RequestHead {
-  const head: RequestHead = { method: exchange.method, path: rewritePath(exchange), headers: copyRequestHeaders(exchange.request.headers) }
+  const head: RequestHead = { method: exchange.method, path: rewritePath(exchange), headers: receivedFields(exchange) }
   writeTrace(exchange, head.headers, 1)
-  for (const transform of exchange.route.requestTransforms) transform.apply(head, exchange)
-  if (head.method === 'TRACE') dropSecrets(head.headers)
-  exchange.hostFollowsEndpoint = head.headers['host'] === undefined
-  exchange.method = head.method
-  exchange.upstreamPath = head.path
+  transformHead(exchange, head)
   return head
 }
 

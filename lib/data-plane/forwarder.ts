@@ -13,14 +13,12 @@ import { fitReply, isHttp2 } from './http2-reply.ts'
 import { type TurnTaker, Turns } from './limit/turns.ts'
 import { writeAtOnce } from './one-write.ts'
 import { hasStopped } from './reader.ts'
-import { aim, applyOverride } from './request-head.ts'
+import { aim, receivedFields, transformHead } from './request-head.ts'
 import { settleHead } from './response-head.ts'
 import { settleRetry } from './retry/plan.ts'
 import { answeredAtLast, noteOutcome, type RetryOwner, Retrying } from './retry/retrying.ts'
 import { type RewriteOwner, rewriteBody } from './rewrite/rewriting.ts'
 import { Deadlines } from './timeouts.ts'
-import { copyRequestHeaders } from './transform/hop-by-hop.ts'
-import { dropSecrets } from './transform/credentials.ts'
 import { writeTrace } from './transform/trace-context.ts'
 import { Tunnels } from './upgrade/tunnels.ts'
 import { answerWhole } from './whole-answer.ts'
@@ -84,17 +82,9 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
   /** 2: what ends at this hop goes first, what is ours comes next, what the user says comes last. */
   #shapeRequest (exchange: ProxyExchange): void {
     const outgoing = exchange.outgoing!
-    const headers = copyRequestHeaders(exchange.request.headers)
-    outgoing.headers = headers
-    // A body that a preParsing hook changed, or that is not the client's, has another length.
-    if (exchange.hasOwnLength) delete headers['content-length']
-    if (exchange.override !== null) applyOverride(exchange, headers)
+    outgoing.headers = receivedFields(exchange)
     this.#trace(exchange, 1)
-    for (const transform of exchange.route.requestTransforms) transform.apply(outgoing, exchange)
-    if (outgoing.method === 'TRACE') dropSecrets(headers)
-    exchange.hostFollowsEndpoint = headers['host'] === undefined
-    exchange.method = outgoing.method
-    exchange.upstreamPath = outgoing.path
+    transformHead(exchange, outgoing)
   }
 
   /** 3: an endpoint is picked, now or when it is the exchange's turn. */

@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { ImaginedRequest } from '../../types/explanation.ts'
+import { settleAuthority } from './arrival.ts'
 import type { Found } from './route-lookup.ts'
 
 /** A request that nobody made, as Node's parser would have it. */
@@ -22,11 +23,12 @@ export function imagineRaw ({ method = 'GET', url, headers = {}, ip = '127.0.0.1
     const known = raw.headers[lower]
     raw.headers[lower] = known === undefined ? line : `${String(known)}${lower === 'cookie' ? ';' : ','} ${line}`
   }
+  settleAuthority(raw)
   return raw
 }
 
 /** What Fastify would have made of it, as far as functions of the options may look; `extra` is what hooks would have added. */
-export function imagineRequest (raw: IncomingMessage, { url, params, query }: Pick<Found, 'url' | 'params' | 'query'>, log: FastifyBaseLogger, extra: object): FastifyRequest {
+export function imagineRequest (raw: IncomingMessage, { route, params, query }: Pick<Found, 'params' | 'query'> & { readonly route: { readonly url: string } }, log: FastifyBaseLogger, extra: object): FastifyRequest {
   const authority = raw.headers.host!
   return {
     id: 'explain',
@@ -45,7 +47,7 @@ export function imagineRequest (raw: IncomingMessage, { url, params, query }: Pi
     hostname: authority.replace(/:\d+$/, ''),
     socket: raw.socket,
     log,
-    routeOptions: { url, method: raw.method, config: {} },
+    routeOptions: { url: route.url, method: raw.method, config: {} },
     is404: false,
     ...extra
   } as unknown as FastifyRequest

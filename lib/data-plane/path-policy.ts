@@ -20,7 +20,12 @@ export interface Target {
   readonly query: string
   /** Authority of an absolute-form target, which outranks Host (RFC 9112 3.2.2); null otherwise. */
   readonly authority: string | null
+  /** Whether some reader may take the path for another: it has empty segments, encoded slashes or backslashes, or matrix parameters. */
+  readonly hasTwoReadings: boolean
 }
+
+/** What there is to say of a path, from bad to good. */
+type Verdict = 'refused' | 'ambiguous' | 'plain'
 
 /**
  * Cuts a request target into path and query, or gives null when the policy refuses it.
@@ -28,44 +33,84 @@ export interface Target {
  */
 export function parseTarget (target: string, method: string, encodedSlashes: 'forward' | 'reject'): Target | null {
   let authority: string | null = null
-  if (target.charCodeAt(0) !== SLASH) {
-    if (target === '*') return method === 'OPTIONS' ? { path: '*', query: '', authority: null } : null
-    const absolute = /^https?:\/\/([^/?#]+)/i.exec(target)
-    if (absolute === null || !isAuthority(absolute[1]!)) return null
-    authority = absolute[1]!
-    target = target.slice(absolute[0].length)
-    // RFC 9112 3.2.4: the last on the way says `*` for this.
-    if (target === '' && method === 'OPTIONS') return { path: '*', query: '', authority }
-    // RFC 9112 3.2.1: an empty path is '/', a query after it stays.
-    if (target.charCodeAt(0) !== SLASH) target = `/${target}`
+  if (target.charCodeAt(0) !== SLASH && target !== '*') {
+    const absolute = splitAbsolute(target, method)
+    if (absolute === null) return null
+    authority = absolute.authority
+    target = absolute.rest
   }
+  if (target === '*') return method === 'OPTIONS' ? { path: '*', query: '', authority, hasTwoReadings: false } : null
   const question = target.indexOf('?')
   const path = question === -1 ? target : target.slice(0, question)
   const query = question === -1 ? '' : target.slice(question)
-  if (!isCleanPath(path, encodedSlashes) || query.includes('#')) return null
-  return { path, query, authority }
+  const verdict = inspect(path, encodedSlashes)
+  if (verdict === 'refused' || query.includes('#')) return null
+  return { path, query, authority, hasTwoReadings: verdict === 'ambiguous' }
+}
+
+/** The authority of an absolute-form target, and the target in origin-form or as `*`; null where it is none, or its authority is none. */
+export function splitAbsolute (target: string, method: string): { authority: string, rest: string } | null {
+  const absolute = /^https?:\/\/([^/?#]+)/i.exec(target)
+  if (absolute === null || !isAuthority(absolute[1]!)) return null
+  const authority = absolute[1]!
+  const rest = target.slice(absolute[0].length)
+  // RFC 9112 3.2.4: the last on the way says `*` for this.
+  if (rest === '' && method === 'OPTIONS') return { authority, rest: '*' }
+  // RFC 9112 3.2.1: an empty path is '/', a query after it stays.
+  return { authority, rest: rest.charCodeAt(0) === SLASH ? rest : `/${rest}` }
+}
+
+/** Bytes above ASCII in percent-encoding: the only valid ones that may not be UTF-8. */
+const encodedHigh = /%(?=[89a-f][0-9a-f])/gi
+
+/**
+ * A path as Fastify's router can read it, which answers 400 to percent-encoded bytes that are no UTF-8; they are legal (RFC 3986 2.1). The percent
+ * sign of such a byte is taken for one that was meant literally.
+ */
+export function asRouted (path: string): string {
+  return isUtf8(path) ? path : path.replace(encodedHigh, '%25')
+}
+
+function isUtf8 (path: string): boolean {
+  if (!encodedHigh.test(path)) return true
+  encodedHigh.lastIndex = 0
+  try {
+    decodeURI(path)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Whether a path may be sent upstream: legal bytes only, no segment that anyone could take for '.' or '..'. */
 export function isCleanPath (path: string, encodedSlashes: 'forward' | 'reject'): boolean {
+  return inspect(path, encodedSlashes) !== 'refused'
+}
+
+function inspect (path: string, encodedSlashes: 'forward' | 'reject'): Verdict {
   let isSuspicious = false
+  let isAmbiguous = false
   let previous = 0
   for (let index = 0; index < path.length; index++) {
     const char = path.charCodeAt(index)
     // Controls and space, DEL and all that is not ASCII.
-    if (char <= 0x20 || char >= 0x7f) return false
-    if (char === BACKSLASH || char === HASH || char === QUESTION) return false
+    if (char <= 0x20 || char >= 0x7f) return 'refused'
+    if (char === BACKSLASH || char === HASH || char === QUESTION) return 'refused'
     if (char === PERCENT) {
       const byte = decodeByte(path, index)
-      if (byte === -1) return false
-      if (encodedSlashes === 'reject' && (byte === SLASH || byte === BACKSLASH || byte === 0)) return false
+      if (byte === -1) return 'refused'
+      if (encodedSlashes === 'reject' && (byte === SLASH || byte === BACKSLASH || byte === 0)) return 'refused'
+      if (byte === SLASH || byte === BACKSLASH) isAmbiguous = true
       isSuspicious = true
-    } else if (char === DOT && previous === SLASH) {
-      isSuspicious = true
+    } else if (previous === SLASH) {
+      if (char === DOT) isSuspicious = true
+      else if (char === SLASH) isAmbiguous = true
     }
+    if (char === SEMICOLON) isAmbiguous = true
     previous = char
   }
-  return path.charCodeAt(0) === SLASH && !(isSuspicious && hasDotSegment(path))
+  if (path.charCodeAt(0) !== SLASH || (isSuspicious && hasDotSegment(path))) return 'refused'
+  return isAmbiguous ? 'ambiguous' : 'plain'
 }
 
 /**

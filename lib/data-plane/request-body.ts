@@ -4,7 +4,7 @@ import type { ProxyExchange } from '../model/exchange.ts'
 import type { Carried } from './pool/connection.ts'
 import { type Replay, replayOf } from './retry/replay.ts'
 import type { Deadlines } from './timeouts.ts'
-import { readTrailers, trailerLines, type Trailers } from './trailers.ts'
+import { dropSaid, readTrailers, trailerLines, type Trailers } from './trailers.ts'
 import { proxyError } from '../errors.ts'
 
 /**
@@ -130,10 +130,7 @@ export class RequestBody extends Readable {
     const { outgoing, last } = this.#exchange
     const trailers = readTrailers(raw.rawTrailers, raw.headers['connection'])
     if (trailers === null) return
-    // What the head has said already, by us or by the client, is not to be said otherwise afterwards.
-    for (const name in trailers) {
-      if (outgoing!.headers[name] !== undefined) delete trailers[name]
-    }
+    dropSaid(trailers, outgoing!.headers, this.#exchange.route.owned)
     this.trailers = trailers;
     (last as Partial<Carried> | null)?.client?.endWith?.(trailerLines(trailers))
   }

@@ -1,19 +1,24 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import createRouter from 'find-my-way'
-import { readableFor } from './arrival.ts'
+import { asRouted } from './path-policy.ts'
 import { endOf, fold, type Matching, RoutePath, withoutSlashes } from './route-path.ts'
 import { matchingOf, routerOptionsOf, urlsIn } from './router-options.ts'
+import { normalAuthority } from './strictness.ts'
 
 /** What carries the id of a proxied route on the options of its Fastify route. */
 export const kRouteId: unique symbol = Symbol('sluice.route.id')
 
-interface Seen {
-  readonly methods: string[]
+/** One Fastify route, as it was declared. */
+export interface DeclaredRoute {
+  readonly methods: readonly string[]
   readonly url: string
-  readonly constraints: Record<string, unknown>
+  readonly constraints: Readonly<Record<string, unknown>>
   /** null for a route of the app's own. */
   readonly id: string | null
+  /** The options themselves: onRoute hooks of other plugins add to them later. null for a route that stood before the plugin. */
+  readonly options: Readonly<Record<string, unknown>> | null
+  readonly scope: FastifyInstance | null
   /** The same route with a slash behind it; null where Fastify declares none. */
   readonly slashed: string | null
   /** Paths that it alone stands for, as the router spells them. */
@@ -21,12 +26,18 @@ interface Seen {
 }
 
 export interface Found {
-  readonly url: string
-  readonly id: string | null
+  readonly route: DeclaredRoute
   readonly params: Record<string, string | undefined>
   readonly query: Record<string, unknown>
   /** See `restoreUrl` of arrival.ts. */
   readonly isShownOtherwise: boolean
+}
+
+/** What the router looks at. */
+export interface Routed {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
 }
 
 type Router = ReturnType<typeof createRouter>
@@ -36,81 +47,113 @@ type Router = ReturnType<typeof createRouter>
  * second time, with all routes that were declared since the plugin was registered, when somebody asks first.
  */
 export class RouteLookup {
-  readonly #seen: Seen[] = []
+  readonly #declared: DeclaredRoute[] = []
   readonly #app: FastifyInstance
   readonly #matching: Matching
   #router: Router | null = null
-  #readable: ReturnType<typeof readableFor> | null = null
-  #found: Omit<Found, 'isShownOtherwise'> | null = null
+  /** The same with the names of hosts in their normal form. */
+  #normalRouter: Router | null = null
+  #found: Pick<Found, 'route' | 'params' | 'query'> | null = null
 
   constructor (app: FastifyInstance) {
     this.#app = app
     this.#matching = matchingOf(app)
-    app.addHook('onRoute', (options) => { this.#add(options) })
+    const add = (scope: FastifyInstance, options: RouteOptions): void => { this.#add(scope, options) }
+    app.addHook('onRoute', function noteRoute (options) { add(this, options) })
   }
 
-  find (raw: IncomingMessage): Found | null {
-    this.#router ??= this.#fill()
+  get declared (): readonly DeclaredRoute[] {
+    return this.#declared
+  }
+
+  find (request: Routed): Found | null {
+    this.#router ??= this.#fill((host) => host)
+    return this.#ask(this.#router, request)
+  }
+
+  /** The route that would be taken if every host constraint were written, and every host were sent, in its normal form. */
+  findNormal (request: Routed): Found | null {
+    this.#normalRouter ??= this.#fill((host) => typeof host === 'string' ? normalAuthority(host) : host)
+    const host = authorityOf(request.headers)
+    return this.#ask(this.#normalRouter, host === undefined ? request : { method: request.method, url: request.url, headers: { ...request.headers, host: normalAuthority(host) } })
+  }
+
+  #ask (router: Router, { method, url, headers }: Routed): Found | null {
+    const received = url === '*' && method === 'OPTIONS' ? '/' : url.split('?', 1)[0]!
+    const path = received.slice(0, endOf(received, this.#matching))
+    const shown = asRouted(path)
     this.#found = null
-    const target = raw.url!
-    raw.url = this.#readable!(target, raw.method!)
-    const isShownOtherwise = raw.url !== target
-    this.#router.lookup(raw, null as unknown as ServerResponse)
-    raw.url = target
-    const found = this.#found as Omit<Found, 'isShownOtherwise'> | null
-    // What stood before the plugin is seen by its very path alone.
-    const received = target.split('?', 1)[0]!
-    const path = spelled(received.slice(0, endOf(received, this.#matching)), this.#matching)
-    const isSeen = this.#seen.some(({ paths }) => paths.includes(path))
-    const isEarlier = !isSeen && this.#app.hasRoute({ method: raw.method as 'GET', url: path })
-    if (isEarlier) return { url: path, id: null, params: {}, query: {}, isShownOtherwise }
-    return found === null ? null : { ...found, isShownOtherwise }
+    router.lookup({ method, url: shown + received.slice(path.length) + url.slice(received.length), headers } as IncomingMessage, null as unknown as ServerResponse)
+    const found = this.#found as Pick<Found, 'route' | 'params' | 'query'> | null
+    const earlier = this.#findEarlier(method, this.#spelled(path))
+    if (earlier !== null) return { route: earlier, params: {}, query: {}, isShownOtherwise: false }
+    return found === null ? null : { ...found, isShownOtherwise: shown !== path }
   }
 
-  #add (options: RouteOptions & { [kRouteId]?: string, prefix?: string, routePath?: string }): void {
+  /** What stood before the plugin is seen by its very path alone. */
+  #findEarlier (method: string, path: string): DeclaredRoute | null {
+    if (this.#declared.some(({ paths }) => paths.includes(path)) || !this.#app.hasRoute({ method: method as 'GET', url: path })) return null
+    return { methods: [method], url: path, constraints: {}, id: null, options: null, scope: null, slashed: null, paths: [] }
+  }
+
+  #add (scope: FastifyInstance, options: RouteOptions & { [kRouteId]?: string, prefix?: string, routePath?: string }): void {
     const { method, url, constraints, prefix = '', routePath, prefixTrailingSlash } = options
-    const id = options[kRouteId] ?? null
     // Of a route at its scope's prefix Fastify does not tell a second time (test/contract/fastify-router.test.ts).
     const [, slashed = null] = routePath === '' ? urlsIn({ prefix }, '/', prefixTrailingSlash, this.#matching) : []
     const paths = [url, new RoutePath(url, this.#matching).shorter?.url, slashed]
       .filter((path) => typeof path === 'string')
-      .map((path) => spelled(path, this.#matching))
-    this.#seen.push({ methods: [method].flat(), url, constraints: (constraints ?? {}) as Record<string, unknown>, id, slashed, paths })
+      .map((path) => this.#spelled(path))
+    this.#declared.push({
+      methods: [method].flat(),
+      url,
+      constraints: (constraints ?? {}) as Record<string, unknown>,
+      id: options[kRouteId] ?? null,
+      options: options as unknown as Record<string, unknown>,
+      scope,
+      slashed,
+      paths
+    })
   }
 
-  #fill (): Router {
+  #spelled (path: string): string {
+    return withoutSlashes(fold(path, this.#matching), this.#matching)
+  }
+
+  #fill (nameOf: (host: unknown) => unknown): Router {
     const options = routerOptionsOf(this.#app)
     const router = createRouter({
       ...Object.fromEntries(shared.filter((name) => options[name] !== undefined).map((name) => [name, options[name]])),
       defaultRoute: () => {}
     })
-    this.#readable = readableFor(this.#seen.filter(({ id }) => id !== null).map(({ url }) => url), this.#matching)
-    for (const seen of this.#seen) {
-      for (const method of seen.methods) this.#declare(router, method, seen.url, seen)
+    for (const route of this.#declared) {
+      for (const method of route.methods) this.#declare(router, method, route.url, route, nameOf)
     }
     // Last: the app may have declared it by itself.
-    for (const seen of this.#seen) {
-      if (seen.slashed === null || this.#seen.some(({ url }) => url === seen.slashed)) continue
-      const { slashed: url, constraints } = seen
-      for (const method of seen.methods) {
-        if (this.#app.hasRoute({ method: method as 'GET', url, constraints })) this.#declare(router, method, url, seen)
+    for (const route of this.#declared) {
+      const { slashed, constraints } = route
+      if (slashed === null || this.#declared.some(({ url }) => url === slashed)) continue
+      for (const method of route.methods) {
+        if (this.#app.hasRoute({ method: method as 'GET', url: slashed, constraints })) this.#declare(router, method, slashed, route, nameOf)
       }
     }
     return router
   }
 
-  #declare (router: Router, method: string, declaredUrl: string, { url, id, constraints }: Seen): void {
+  #declare (router: Router, method: string, url: string, route: DeclaredRoute, nameOf: (host: unknown) => unknown): void {
+    const { host, ...others } = route.constraints
+    const constraints = host === undefined ? others : { ...others, host: nameOf(host) }
     const take: Take = (_request, _response, params, _store, query) => {
-      this.#found = { url, id, params: { ...params }, query: { ...query } }
+      this.#found = { route, params: { ...params }, query: { ...query } }
     }
-    if (!declare(router, method, declaredUrl, constraints, take)) declare(router, method, declaredUrl, {}, take)
+    if (!declare(router, method, url, constraints, take)) declare(router, method, url, {}, take)
   }
 }
 
 type Take = (request: unknown, response: unknown, params: Found['params'], store: unknown, query: Found['query']) => void
 
-function spelled (path: string, matching: Matching): string {
-  return withoutSlashes(fold(path, matching), matching)
+/** As Fastify's router reads it. */
+export function authorityOf (headers: IncomingHttpHeaders): string | undefined {
+  return headers.host ?? headers[':authority'] as string | undefined
 }
 
 /** @returns false where the router does not take it: a constraint of the app's own making, whose strategy Fastify keeps to itself */
@@ -125,5 +168,6 @@ function declare (router: Router, method: string, url: string, constraints: obje
 
 /** Options that decide what matches, and what a query is. */
 const shared = [
-  'caseSensitive', 'ignoreTrailingSlash', 'ignoreDuplicateSlashes', 'maxParamLength', 'allowUnsafeRegex', 'useSemicolonDelimiter', 'querystringParser'
+  'caseSensitive', 'ignoreTrailingSlash', 'ignoreDuplicateSlashes', 'maxParamLength', 'allowUnsafeRegex', 'useSemicolonDelimiter',
+  'querystringParser'
 ]

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { PathRewrite } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
+import { checkString } from '../model/option-result.ts'
 
 /** What Fastify's own router options let the router overlook between a path and a url. Of the app, and so the same for all its routes. */
 export interface Matching {
@@ -231,7 +232,7 @@ export class PathFunction implements PathRewrite {
 
   rewrite (path: string, request: FastifyRequest): string | null {
     if (this.#shape.match(path) === -1) return null
-    const result = this.#rewrite(request)
+    const result = checkString('rewrite', this.#rewrite(request))
     const end = this.#shape.endOf(path)
     // What the client put behind a `;` is kept as a query is, unless the function brings one of its own.
     return end === path.length || /[;?]/.test(result) ? result : result + path.slice(end)

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, preHandlerHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
 import { ProxyExchange } from '../model/exchange.ts'
-import { hasEarlierHooks, hasSendHooks } from './app-hooks.ts'
+import { WrongResultError } from '../model/option-result.ts'
+import { hasEarlierHooks, hasSendHooks, ownHook } from './app-hooks.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, openExchange } from './entry.ts'
 import { kRouteId } from './route-lookup.ts'
@@ -57,8 +58,9 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     try {
       if (!exchange.isProxied) editLocalHead(exchange, reply)
     } catch (error) {
-      // An edit of the user's; what answers an error thrown from here would come by here again.
-      request.log.error({ err: error }, 'response edits')
+      // An edit of the user's; what answers an error thrown from here would come by here again. The answer of an upstream that failed over it is
+      // told of in the access line.
+      if (!(exchange.error?.cause instanceof WrongResultError)) request.log.error({ err: error }, 'response edits')
     }
     done(null, payload)
   }
@@ -79,7 +81,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     // HEAD is forwarded like the others; Fastify's own would answer it from a GET.
     exposeHeadRoute: false,
     // First of the route's hooks: auth's log lines carry the trace.
-    onRequest: [open as onRequestHookHandler, ...[(options['onRequest'] as Hooks<onRequestHookHandler>) ?? []].flat()],
+    onRequest: [ownHook(open as onRequestHookHandler), ...[(options['onRequest'] as Hooks<onRequestHookHandler>) ?? []].flat()],
     handler: handle
   }
   if (hasEarlierHooks(scope)) {
@@ -89,7 +91,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     route['onSend'] = [editLocalResponse, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
   }
   if (declaration.hasWebSocket) {
-    route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), upgradeHook(gate)]
+    route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), ownHook(upgradeHook(gate))]
   }
   if (!isSilent(scope.log)) {
     const inner = (options['childLoggerFactory'] ?? scope.childLoggerFactory) as FastifyInstance['childLoggerFactory']
@@ -100,12 +102,13 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
 
 /**
  * A GET brings its HEAD along, as everywhere in Fastify. Of all methods, OPTIONS is left out where another route has taken it:
- * @fastify/cors answers `OPTIONS *` itself, which Fastify's router holds to be the same as ours.
+ * @fastify/cors answers `OPTIONS *` itself, which Fastify's router holds to be the same as ours. TRACE is left out in any case: its answer
+ * shows what an upstream is sent (RFC 9110 9.3.8), which only a route that names it can want.
  */
 function methodsOf (scope: FastifyInstance, { methods, urls, isShort, options }: Declaration): string[] {
   const { constraints = {} } = options as { constraints?: Record<string, unknown> }
   const isFree = (method: string): boolean => !urls.some((url) => scope.hasRoute({ method, url, constraints } as Parameters<FastifyInstance['hasRoute']>[0]))
-  const wanted = methods ?? scope.supportedMethods.filter((method) => method !== 'OPTIONS' || isFree(method))
+  const wanted = methods ?? scope.supportedMethods.filter((method) => method !== 'TRACE' && (method !== 'OPTIONS' || isFree(method)))
   const wantsHead = wanted.includes('GET') && !wanted.includes('HEAD') && options['exposeHeadRoute'] !== false
   const all = wantsHead && isFree('HEAD') ? [...wanted, 'HEAD'] : [...wanted]
   return isShort ? all.filter(isFree) : all

@@ -129,6 +129,14 @@ function isWellFormed (host: string): boolean {
   return colon === -1 || isPort(host, colon + 1)
 }
 
+/**
+ * One spelling of those that name the same host: lower case, without the dot of an absolute name, without a port that is the scheme's own or
+ * none. Whether http's or https's: the proxy may stand behind what ends TLS.
+ */
+export function normalAuthority (host: string): string {
+  return host.toLowerCase().replace(/:(?:80|443)?$/, '').replace(/\.(?=$|:\d+$)/, '')
+}
+
 /** An address in brackets, perhaps with a port. */
 function isLiteral (host: string): boolean {
   const parts = literal.exec(host)

@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http'
+import type { OwnedFields } from '../../types/model.ts'
 import { fieldName } from './field-names.ts'
+import { isForwardedField, OwnedNames } from './transform/owned-names.ts'
 
 /** As Node takes them, and users see them. */
 export type Trailers = Record<string, string | string[]>
@@ -41,7 +43,7 @@ export function readTrailers (raw: readonly (Buffer | string)[], connection?: st
   const nominated = connection === undefined ? null : new Set(connection.toLowerCase().split(',').map((token) => token.trim()))
   for (let index = 0; index < raw.length; index += 2) {
     const name = nameOf(raw[index]!)
-    if (forbidden.has(name) || name.startsWith('proxy-') || name.startsWith('x-forwarded-') || nominated?.has(name) === true) continue
+    if (forbidden.has(name) || name.startsWith('proxy-') || (name.startsWith('x') && isForwardedField(name)) || nominated?.has(name) === true) continue
     const value = textOf(raw[index + 1]!)
     if (unwritable.test(value)) continue
     trailers ??= Object.create(null) as Trailers
@@ -51,6 +53,17 @@ export function readTrailers (raw: readonly (Buffer | string)[], connection?: st
     else trailers[name] = [present, value]
   }
   return trailers
+}
+
+/**
+ * Takes out of a request's trailers all that its head has said, by us or by the client, and all that is not the client's to say; an upstream that
+ * merges trailers into the head, and folds names into variables, would hear it otherwise.
+ */
+export function dropSaid (trailers: Trailers, head: Readonly<Record<string, unknown>>, owned: OwnedFields | null): void {
+  const said = new OwnedNames(Object.keys(head))
+  for (const name in trailers) {
+    if (said.has(name) || owned?.has(name) === true) delete trailers[name]
+  }
 }
 
 /**

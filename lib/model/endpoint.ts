@@ -10,12 +10,15 @@ interface EndpointSettings {
   readonly connections: number
   readonly connectTimeout: number
   readonly probes?: number
+  /** In place of its address in metrics. */
+  readonly label?: string
   /** Whether connections put the authority of their origin into Host themselves; undici's do. */
   readonly saysHost?: boolean
 }
 
 export class ProxyEndpoint implements Endpoint {
   readonly origin: string
+  readonly label: string
   readonly host: string
   readonly hostField: string | null
   readonly basePath: string
@@ -45,6 +48,7 @@ export class ProxyEndpoint implements Endpoint {
     this.baseWeight = settings.weight
     this.weight = settings.weight
     this.priority = settings.priority
+    this.label = settings.label ?? this.origin + this.basePath
     this.servername = url.protocol === 'https:' ? settings.servername ?? url.hostname.replace(/^\[|\]$/g, '') : null
     this.connections = settings.connections
     this.connectTimeout = settings.connectTimeout

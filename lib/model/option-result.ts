@@ -4,40 +4,53 @@
  * with `internal_error` (500), and its message, which only the log has, names the option.
  */
 
-/** A promise that was returned where none is wanted: nobody else will handle its rejection. */
-export function isPromise (value: unknown): boolean {
+/** Its message does not vary with the traffic, so that it may stand as a reason. */
+export class WrongResultError extends TypeError {}
+
+/** Whether there is something to wait for, of whatever make. */
+export function isThenable (value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
   try {
-    if (typeof (value as PromiseLike<unknown>).then !== 'function') return false
-    Promise.resolve(value).catch(ignore)
-    return true
+    return typeof (value as PromiseLike<unknown>).then === 'function'
   } catch {
     // A getter that throws.
     return false
   }
 }
 
+/** A promise that was returned where none is wanted: nobody else will handle its rejection. */
+export function isPromise (value: unknown): boolean {
+  if (!isThenable(value)) return false
+  Promise.resolve(value).catch(ignore)
+  return true
+}
+
 /**
  * The error for a result that is not what the option asks for.
  * @param wanted what it asks for, to stand behind `must return`
  */
-export function wrongResult (option: string, wanted: string, value: unknown): TypeError {
-  return new TypeError(`\`${option}\` must return ${wanted}, and returned ${called(value)}`)
+export function wrongResult (option: string, wanted: string, value: unknown): WrongResultError {
+  return new WrongResultError(`\`${option}\` must return ${wanted}, not ${called(value)}`)
 }
 
-/** @throws TypeError for anything but true and false */
+/** The same for a value that such a function has left in an object that it was given. */
+export function wrongValue (subject: string, wanted: string, value: unknown): WrongResultError {
+  return new WrongResultError(`${subject} must be ${wanted}, not ${called(value)}`)
+}
+
+/** @throws WrongResultError for anything but true and false */
 export function checkBoolean (option: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value
   throw wrongResult(option, 'true or false', value)
 }
 
-/** @throws TypeError for anything but a string */
+/** @throws WrongResultError for anything but a string */
 export function checkString (option: string, value: unknown): string {
   if (typeof value === 'string') return value
   throw wrongResult(option, 'a string', value)
 }
 
-/** @throws TypeError for anything but a string and undefined */
+/** @throws WrongResultError for anything but a string and undefined */
 export function checkOptionalString (option: string, value: unknown): string | undefined {
   if (typeof value === 'string' || value === undefined) return value
   throw wrongResult(option, 'a string or undefined', value)
@@ -46,7 +59,7 @@ export function checkOptionalString (option: string, value: unknown): string | u
 /**
  * For functions that change what they are given and return nothing. An arrow function returns the value of its expression, which is of no
  * importance; only a promise says that the function is not through yet.
- * @throws TypeError for a promise
+ * @throws WrongResultError for a promise
  */
 export function checkSynchronous (option: string, value: unknown): void {
   if (typeof value === 'object' && value !== null && isPromise(value)) throw wrongResult(option, 'nothing', value)
@@ -55,7 +68,7 @@ export function checkSynchronous (option: string, value: unknown): void {
 /**
  * A key by which callers are told apart. An id may as well be a number, or an object with a text of its own (an ObjectId); undefined, null and
  * '' are no key.
- * @throws TypeError for what has no text that tells one caller from another
+ * @throws WrongResultError for what has no text that tells one caller from another
  */
 export function keyText (option: string, value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value
@@ -73,7 +86,7 @@ function hasOwnText (value: object | number | bigint | boolean): boolean {
 
 function called (value: unknown): string {
   if (value === undefined || value === null) return String(value)
-  if (isPromise(value)) return 'a promise; it is called synchronously'
+  if (isPromise(value)) return 'a promise'
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

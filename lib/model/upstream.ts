@@ -7,6 +7,7 @@ const unlimited: Limits = Object.freeze({ active: Infinity, pending: Infinity, q
 
 export class ProxyUpstream implements Upstream {
   readonly name: string
+  readonly label: string
   readonly limits: Limits
   readonly load: UpstreamLoad = new UpstreamLoad()
   /** Exchanges that wait for one of its endpoints. */
@@ -15,8 +16,9 @@ export class ProxyUpstream implements Upstream {
   waker: Upstream['waker'] = null
   refresh: () => void = () => {}
 
-  constructor (name: string, state: UpstreamState, limits: Limits = unlimited) {
+  constructor (name: string, state: UpstreamState, limits: Limits = unlimited, label: string = name) {
     this.name = name
+    this.label = label
     this.state = state
     this.limits = limits
     this.line = new Line(this.load)

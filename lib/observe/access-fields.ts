@@ -56,8 +56,11 @@ function rounded (milliseconds: number): number {
   return Math.round(milliseconds * 100) / 100
 }
 
-/** Queries hold tokens and names; they are not for logs. */
-function pathOf (target: string): string {
-  const question = target.indexOf('?')
-  return question === -1 ? target : target.slice(0, question)
+/** Queries hold tokens and names, and the authority of an absolute-form target perhaps a password; they are not for logs. */
+export function pathOf (target: string): string {
+  const begin = target.charCodeAt(0) === 0x2f ? 0 : absolute.exec(target)?.[0].length ?? 0
+  const question = target.indexOf('?', begin)
+  return question === -1 ? target.slice(begin) : target.slice(begin, question)
 }
+
+const absolute = /^[a-z][a-z0-9+.-]*:\/\/(?:.*@)?[^/?#]*/i

@@ -1,5 +1,6 @@
 import type { Attempt, Exchange } from '../../types/model.ts'
 import { bodyOf, connectOf, firstByteOf, queueOf, requestOf } from '../model/stages.ts'
+import { pathOf } from './access-fields.ts'
 import type { LineBytes } from './line-bytes.ts'
 import { Names } from './names.ts'
 
@@ -76,8 +77,9 @@ function printAttempt (line: LineBytes, attempt: Attempt): void {
   line.piece(end)
 }
 
-/** Queries hold tokens and names; they are not for logs. */
+/** See `pathOf`. */
 function printPath (line: LineBytes, target: string): void {
+  if (target.charCodeAt(0) !== 0x2f) target = pathOf(target)
   const question = target.indexOf('?')
   line.text(target, question === -1 ? target.length : question)
 }

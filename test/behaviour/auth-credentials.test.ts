@@ -134,7 +134,7 @@ test('credentials that throw end the request before any upstream is asked', asyn
 test('reply.proxy takes credentials too', async (t) => {
   const upstream = await origin(t, echo())
   const options = { credentials: claimsToHeaders, headers: { 'x-user-id': 'of the code' } }
-  const app = await start(t, { routes: [] }, {
+  const app = await start(t, { adHoc: { origins: () => true }, routes: [] }, {
     before: setUpJwt,
     after: (app) => { app.get('/x', { onRequest: authenticate }, (_request, reply) => reply.proxy(upstream.url, options)) }
   })
@@ -148,7 +148,7 @@ test('reply.proxy takes credentials too', async (t) => {
 
 test('credentials for this proxy go no further', async (t) => {
   const upstream = await origin(t, echo())
-  const app = await start(t, { routes: [] }, {
+  const app = await start(t, { adHoc: { origins: () => true }, routes: [] }, {
     before: (app) => { app.register(basicAuth, { proxyMode: true, authenticate: true, validate: async () => {} }) },
     after: (app) => { app.proxy.route({ url: '/*', upstream: upstream.url, onRequest: app.basicAuth as onRequestHookHandler }) }
   })

@@ -33,7 +33,7 @@ const places: Record<string, Place> = {
 
 async function startGuarded (t: TestContext, scheme: Scheme, place: Place, upstream: Origin): Promise<Started> {
   let hook: onRequestHookHandler
-  return start(t, { routes: [] }, {
+  return start(t, { adHoc: { origins: () => true }, routes: [] }, {
     before: async (app) => { hook = await scheme.setUp(app) },
     after: (app) => place(app, hook, upstream.url)
   })

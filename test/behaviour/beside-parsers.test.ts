@@ -16,7 +16,7 @@ const form = { method: 'POST', headers: { 'content-type': 'application/x-www-for
 
 async function seenOf (t: TestContext, options: ReplyProxyOptions | undefined, init: Parameters<Awaited<ReturnType<typeof start>>['request']>[1]): Promise<Echo> {
   const upstream = await origin(t, echo())
-  const app = await start(t, { routes: [] }, {
+  const app = await start(t, { adHoc: { origins: () => true }, routes: [] }, {
     before: parseForms,
     after: (app) => {
       app.all('/x', { preHandler: async (request) => { request.body ??= { set: 'by a hook' } } }, (_request, reply) => reply.proxy(upstream.url, options))

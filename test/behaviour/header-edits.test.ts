@@ -172,6 +172,7 @@ test('an edit that throws is an internal_error, and does not hold up the answers
 
 test('an error behind a reply.proxy in a hook reaches the client of a route with edits', async (t) => {
   const app = await start(t, {
+    adHoc: { origins: () => true },
     routes: [{
       url: '/x',
       upstream: 'http://127.0.0.1:9',

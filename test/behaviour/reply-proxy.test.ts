@@ -147,9 +147,9 @@ test('reply.proxy takes what no route of the app wants', async (t) => {
   assert.deepEqual((await seen(app, '/other', { method: 'POST', body: '{"a":1}', headers: { 'content-type': 'application/json' } })).body, '{"a":1}')
 })
 
-test('reply.proxy takes a URL for its upstream', async (t) => {
+test('reply.proxy takes a URL for its upstream where adHoc allows its origin', async (t) => {
   const upstream = await origin(t, echo())
-  const app = await start(t, { routes: [] }, { after: (app) => { app.get('/x', (_request, reply) => reply.proxy(`${upstream.url}/base`)) } })
+  const app = await start(t, { adHoc: { origins: [upstream.url] }, routes: [] }, { after: (app) => { app.get('/x', (_request, reply) => reply.proxy(`${upstream.url}/base`)) } })
 
   assert.equal((await seen(app, '/x')).url, '/base/x')
   assert.equal((await seen(app, '/x')).url, '/base/x')

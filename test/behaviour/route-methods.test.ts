@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import cors from '@fastify/cors'
 import { connect, raw } from '../helpers/client.ts'
-import { answer, origin } from '../helpers/origin.ts'
+import { answer, origin, slowHead } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 
-test('forwards every method that Fastify supports, and those that the app has added', async (t) => {
+test('forwards every method that Fastify supports but TRACE, and those that the app has added', async (t) => {
   const upstream = await origin(t, answer(200))
   const app = await start(t, { upstream: upstream.url }, { before: (app) => { app.addHttpMethod('PROPFIND', { hasBody: true }) } })
-  const methods = app.app.supportedMethods
-  assert.ok(methods.includes('PROPFIND') && methods.includes('OPTIONS') && methods.includes('TRACE'))
+  const methods = app.app.supportedMethods.filter((method) => method !== 'TRACE')
+  assert.ok(methods.includes('PROPFIND') && methods.includes('OPTIONS'))
 
   // Fastify refuses QUERY without a content type (RFC 10008 2).
   const headers = { 'content-type': 'text/plain' }
@@ -161,14 +161,34 @@ test('leaves OPTIONS to @fastify/cors, and lets it mark what is forwarded', asyn
   assert.deepEqual(response.headers['vary']?.toLowerCase().split(/, */).sort(), ['accept', 'origin'])
 })
 
-test('does not open a tunnel for CONNECT', async (t) => {
+test('TRACE is for routes that name it', async (t) => {
   const upstream = await origin(t, answer(200))
+  const app = await start(t, { routes: [{ url: '/open/*', upstream: upstream.url }, { url: '/traced', method: ['GET', 'trace'], upstream: upstream.url }] })
+
+  assert.equal((await app.request('/open/x', { method: 'TRACE' })).status, 404)
+  assert.equal((await app.request('/traced', { method: 'TRACE' })).status, 200)
+  assert.deepEqual(upstream.requests.map(({ method, url }) => [method, url]), [['TRACE', '/traced']])
+})
+
+test('answers CONNECT with 405 and opens no tunnel, also behind the answers of a pipeline', async (t) => {
+  const upstream = await origin(t, slowHead(50))
   const app = await start(t, { upstream: upstream.url })
   const client = await connect(t, app.port)
 
-  client.write('CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n')
+  client.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\nCONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n')
+  const first = await client.response()
+  const second = await client.response()
   await client.closed
 
-  assert.ok(!client.received.toString('latin1').startsWith('HTTP/1.1 2'))
-  assert.equal(upstream.connections, 0)
+  assert.deepEqual([first.status, second.status, second.headers['allow'], second.headers['connection']], [200, 405, '', 'close'])
+  assert.deepEqual(upstream.requests.map(({ url }) => url), ['/slow'])
+})
+
+test('leaves CONNECT to an app that listens for it', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url }, {
+    after: (app) => { app.server.on('connect', (_request, socket) => { socket.end('HTTP/1.1 200 Of the app\r\nContent-Length: 0\r\n\r\n') }) }
+  })
+
+  assert.equal((await raw(t, app.port, 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n')).reason, 'Of the app')
 })

@@ -63,7 +63,7 @@ test('an attempt is a CLIENT span with what was asked of whom', async (t) => {
 
 test('the span names the method that is sent, not the one that came', async (t) => {
   const upstream = await origin(t, answer(200))
-  const app = await start(t, { routes: [] }, { after: (app) => { app.get('/x', (_request, reply) => reply.proxy(upstream.url, { method: 'DELETE' })) } })
+  const app = await start(t, { adHoc: { origins: () => true }, routes: [] }, { after: (app) => { app.get('/x', (_request, reply) => reply.proxy(upstream.url, { method: 'DELETE' })) } })
 
   await app.get('/x')
   const [span] = await spans.until(1)
@@ -215,7 +215,7 @@ for (const [what, act] of Object.entries(unsent)) {
   test(`no span is left open when ${what}`, async (t) => {
     const upstream = await origin(t, answer(200))
     let self = ''
-    const app = await start(t, { routes: [] }, {
+    const app = await start(t, { adHoc: { origins: () => true }, routes: [] }, {
       after: (app) => {
         app.proxy.route({ url: '/x/*', upstream: upstream.url })
         app.proxy.route({ url: '/throws', upstream: upstream.url, onProxyRequest: () => { throw new Error('no') } })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ConfigError, errorNames, ProxyError, proxyError, toProxyError, type ErrorName } from '../../lib/errors.ts'
+import { ConfigError, errorNames, ProxyError, proxyError, toProxyError, type ErrorName, withoutSecrets } from '../../lib/errors.ts'
 import type { Phase } from '../../types/model.ts'
 
 type Row = readonly [status: number, side: ProxyError['side'], sent: boolean, proxyStatus: string | null]
@@ -32,6 +32,7 @@ const rows: Record<ErrorName, Row> = {
   http_response_content_coding: [502, 'upstream', true, 'http_response_content_coding'],
   http_request_error: [400, 'client', false, 'http_request_error'],
   unknown_transfer_coding: [501, 'client', false, 'http_request_error'],
+  misdirected_request: [421, 'client', false, 'http_request_error'],
   http_upgrade_failed: [502, 'upstream', true, 'http_upgrade_failed'],
   http_request_denied: [403, 'client', false, 'http_request_denied'],
   upgrade_required: [426, 'client', false, 'http_request_error'],
@@ -46,7 +47,7 @@ const rows: Record<ErrorName, Row> = {
 }
 
 /** Rows of another status that share a word with the row that the word is named after. */
-const words: Partial<Record<ErrorName, ErrorName>> = { request_refused: 'connection_terminated', content_too_large: 'http_request_error', unknown_transfer_coding: 'http_request_error', upgrade_required: 'http_request_error', client_body_timeout: 'client_body_error' }
+const words: Partial<Record<ErrorName, ErrorName>> = { request_refused: 'connection_terminated', content_too_large: 'http_request_error', unknown_transfer_coding: 'http_request_error', upgrade_required: 'http_request_error', misdirected_request: 'http_request_error', client_body_timeout: 'client_body_error' }
 
 test('has a row for every failure, and no other', () => {
   assert.deepEqual([...errorNames].sort(), Object.keys(rows).sort())
@@ -171,6 +172,27 @@ test('lists every problem of the options on a line of its own', () => {
   assert.equal(error.code, 'FST_SLUICE_CONFIG')
   assert.equal(error.statusCode, 500)
   assert.equal(error.message, "fastify-sluice: 2 problems in the options\n  routes[0].url: is required\n  via: must be a token, not '100 %s'")
-  assert.equal(error.problems, problems)
+  assert.deepEqual(error.problems, problems)
   assert.match(new ConfigError([problems[0]!]).message, /^fastify-sluice: 1 problem in the options\n/)
+})
+
+const texts: readonly (readonly [text: string, shown: string])[] = [
+  ['http://svc:hunter2@10.0.0.1:3000', 'http://***@10.0.0.1:3000'],
+  ['http://svc:p@ss/w@rd "x\'@10.0.0.1', 'http://***@10.0.0.1'],
+  ['svc:hunter2@10.0.0.1', '***@10.0.0.1'],
+  ['https://10.0.0.1/?key=hunter2', 'https://10.0.0.1/?***'],
+  ['https://svc:hunter2@10.0.0.1/?key=hunter2', 'https://***@10.0.0.1/?***'],
+  ['redis+x://:hunter2@10.0.0.1', 'redis+x://***@10.0.0.1'],
+  ['http://10.0.0.1:3000', 'http://10.0.0.1:3000'],
+  ['/a?b', '/a?b'],
+  ['orders', 'orders']
+]
+for (const [text, shown] of texts) {
+  test(`shows ${text} as ${shown}`, () => { assert.equal(withoutSecrets(text), shown) })
+}
+
+test('the problems of a ConfigError have no password, wherever it stands', () => {
+  const { problems, message } = new ConfigError([{ path: 'upstreams["http://svc:hunter2@a"]', message: "one of 'http://a:hunter2@b' and 'http://a:hunter2@c'" }])
+  assert.deepEqual(problems, [{ path: 'upstreams["http://***@a"]', message: "one of 'http://***@b' and 'http://***@c'" }])
+  assert.ok(!message.includes('hunter2'))
 })

@@ -46,6 +46,26 @@ describe('a registration', () => {
   })
 })
 
+describe('functions', () => {
+  test('are synchronous: an async one does not fit', () => {
+    takeRoute({ url: '/', upstream: 'a', onProxyRequest: (head) => { head.headers['a'] = 'b' }, onProxyResponse: () => {} })
+    takeRoute({ url: '/', upstream: 'a', credentials: { names: ['x-user'], of: (request) => ({ 'x-user': request.ip }) } })
+    takeRoute({ url: '/', upstream: 'a', credentials: (request) => ({ 'x-user': request.ip, 'x-role': undefined }) })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/', upstream: 'a', onProxyRequest: async () => {} })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/', upstream: 'a', onProxyResponse: async () => {} })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/', upstream: 'a', credentials: async () => ({ 'x-user': 'ann' }) })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/', upstream: 'a', credentials: { names: ['x-user'], of: async () => ({}) } })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/', upstream: 'a', rewrite: async () => '/' })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/', upstream: 'a', trust: async () => true })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/', upstream: 'a', headers: { request: { set: { a: async () => 'b' } } } })
+    expect(takeRoute).type.not.toBeCallableWith({ url: '/', upstream: 'a', websocket: { allowedOrigins: async () => true } })
+    expect(takeUpstream).type.not.toBeCallableWith({ endpoints: ['http://a'], health: { status: async () => true } })
+    expect(takeUpstream).type.not.toBeCallableWith({ endpoints: ['http://a'], balancer: { pick: async (available: readonly Endpoint[]) => available[0]! } })
+    expect(takeBody).type.not.toBeCallableWith({ rewrite: [['a', async () => 'b']] })
+    expect(takeBody).type.not.toBeCallableWith({ rewrite: { stream: async () => new PassThrough() } })
+  })
+})
+
 describe('bodies and cookies', () => {
   test('are rewritten by texts, functions, streams, or JSON', () => {
     takeBody({ requestLimit: 1, responseLimit: 1, rewriteLimit: 1, rewrite: false })

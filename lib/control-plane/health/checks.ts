@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../../types/model.ts'
+import { WrongResultError } from '../../model/option-result.ts'
 import { unawaited } from '../../model/unawaited.ts'
 import type { Timing } from '../timing.ts'
 import { faultOf, type HealthConfig } from './index.ts'
@@ -97,6 +98,7 @@ class EndpointChecks {
 }
 
 function wordFor (error: unknown): string {
+  if (error instanceof WrongResultError) return error.message
   const { code, name } = error as { code?: unknown, name?: unknown }
   return typeof code === 'string' ? code : String(name)
 }

@@ -1,6 +1,7 @@
 import process from 'node:process'
 import type { Balancer, Observer } from '../../../types/policy.ts'
 import type { Attempt, Endpoint, Exchange } from '../../../types/model.ts'
+import { checkSynchronous, wrongResult } from '../../model/option-result.ts'
 
 /** A balancer that the options brought. What it picks is checked: an endpoint from elsewhere would have its load counted, and not ejected. */
 export class UserBalancer implements Balancer, Observer {
@@ -24,18 +25,18 @@ export class UserBalancer implements Balancer, Observer {
       this.#shown = [...available]
     }
     const endpoint = this.#balancer.pick(this.#shown, exchange)
-    if (!available.includes(endpoint)) throw new TypeError('the balancer picked something that is not one of the available endpoints')
+    if (!available.includes(endpoint)) throw wrongResult('balancer.pick', 'one of the available endpoints', endpoint)
     return endpoint
   }
 
   /** What it throws would leave the exchange without an end: it is told in the middle of one. */
   onAttempt (attempt: Attempt): void {
     try {
-      this.#balancer.onAttempt!(attempt)
+      checkSynchronous('balancer.onAttempt', this.#balancer.onAttempt!(attempt))
     } catch (error) {
       if (this.#hasWarned) return
       this.#hasWarned = true
-      process.emitWarning(`the balancer of upstream '${attempt.upstream.name}' throws in onAttempt: ${String(error)}`, 'SluiceWarning')
+      process.emitWarning(`the balancer of upstream '${attempt.upstream.name}' fails in onAttempt: ${String(error)}`, 'SluiceWarning')
     }
   }
 }

@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream'
 import type { Exchange, RewritePlan } from '../../../types/model.ts'
 import type { BodyFunction, BodyOptions, BodyRewriteOptions, ResponseHead, TextReplacement } from '../../../types/options.ts'
 import type { OptionSchema } from '../../../types/policy.ts'
+import { checkString, isThenable, wrongResult } from '../../model/option-result.ts'
 import { type BytePair, replaceText, TextStream } from './text.ts'
 import { proxyError } from '../../errors.ts'
 
@@ -47,7 +48,7 @@ export function rewritePlan ({ rewrite, rewriteJson, rewriteLimit }: BodyOptions
 function jsonFunction (rewriteJson: NonNullable<BodyOptions['rewriteJson']>): BodyFunction {
   return (body, exchange) => {
     const result: unknown = rewriteJson(parseJson(body), exchange)
-    return result instanceof Promise ? result.then(toJson) : toJson(result)
+    return isThenable(result) ? Promise.resolve(result).then(toJson) : toJson(result)
   }
 }
 
@@ -63,7 +64,7 @@ function parseJson (body: Buffer): unknown {
 
 function toJson (value: unknown): string {
   const text: string | undefined = JSON.stringify(value)
-  if (text === undefined) throw new TypeError(`rewriteJson has given ${typeof value}, which is no JSON; null is`)
+  if (text === undefined) throw wrongResult('body.rewriteJson', 'what JSON can hold', value)
   return text
 }
 
@@ -72,7 +73,7 @@ function checked (stream: NonNullable<BodyRewriteOptions['stream']>): NonNullabl
   return (exchange, head) => {
     const made: unknown = stream(exchange, head)
     if (made instanceof Duplex || (typeof (made as Duplex | null)?.pipe === 'function' && typeof (made as Duplex).write === 'function')) return made as Duplex
-    throw new TypeError('body.rewrite.stream must give a new Transform or Duplex each time')
+    throw wrongResult('body.rewrite.stream', 'a new Transform or Duplex', made)
   }
 }
 
@@ -86,7 +87,7 @@ function pairsFor (replace: readonly TextReplacement[], exchange: Exchange, { he
   if (encoding === undefined) return []
   const pairs: BytePair[] = []
   for (const [find, replacement] of replace) {
-    const text = typeof replacement === 'string' ? replacement : replacement(exchange)
+    const text = typeof replacement === 'string' ? replacement : checkString(`body.rewrite, the replacement of '${find}'`, replacement(exchange))
     if (encoding === 'latin1' && /[^\0-\xff]/.test(find + text)) continue
     pairs.push([Buffer.from(find, encoding), Buffer.from(text, encoding)])
   }

@@ -2,6 +2,7 @@ import { type Duplex, pipeline, Readable } from 'node:stream'
 import type { ProxyErrorLike, RewritePlan } from '../../../types/model.ts'
 import type { ResponseHead } from '../../../types/options.ts'
 import type { Payload, ProxyExchange } from '../../model/exchange.ts'
+import { isThenable, wrongResult } from '../../model/option-result.ts'
 import type { ProxyAttempt } from '../attempt.ts'
 import { isHttp2 } from '../http2-reply.ts'
 import { isMediaType } from '../content.ts'
@@ -126,14 +127,14 @@ class Rewriting implements BodySource {
   #rewriteWhole (body: Buffer): void {
     try {
       const result = this.#plan.whole!(body, this.#exchange, this.#head)
-      if (!(result instanceof Promise)) {
+      if (!isThenable(result)) {
         this.#encodeWhole(result)
         return
       }
       // The app is what we wait for, for as long as for a client that does not read.
       this.#exchange.phase = 'responseRewrite'
       this.#exchange.phaseDue = performance.now() + this.#exchange.route.timeouts.write
-      result.then((settled) => { this.#encodeWhole(settled) }).catch(this.#fail)
+      Promise.resolve(result).then((settled) => { this.#encodeWhole(settled) }).catch(this.#fail)
     } catch (error) {
       this.#fail(error)
     }
@@ -249,5 +250,5 @@ function toBytes (result: unknown): Buffer {
   if (typeof result === 'string') return Buffer.from(result)
   if (Buffer.isBuffer(result)) return result
   if (result instanceof Uint8Array) return Buffer.from(result.buffer, result.byteOffset, result.byteLength)
-  throw new TypeError(`a body is rewritten to a string or to bytes, not to ${typeof result}`)
+  throw wrongResult('body.rewrite', 'a string or bytes', result)
 }

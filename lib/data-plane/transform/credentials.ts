@@ -1,48 +1,69 @@
-import type { FastifyRequest } from 'fastify'
 import type { Exchange } from '../../../types/model.ts'
 import type { Transform } from '../../../types/policy.ts'
-import type { RequestHead } from '../../../types/options.ts'
+import type { CredentialsOptions, RequestHead } from '../../../types/options.ts'
+import { isPromise, WrongResultError, wrongResult } from '../../model/option-result.ts'
+import { dropSpellings, OwnedNames } from './owned-names.ts'
 
-/** Names learned from one route's function; a function with more is making them from its input, which we do not keep. */
+/** Names learned from one route's function; a function with more is making them from its input, which is not kept. */
 const NAMES = 64
 
+type Credential = Record<string, unknown>
+
 /**
- * Puts what the app knows of the caller into headers that no client can forge: every name that the function has ever given is
- * dropped from what the client sent, hyphens or underscores alike, which CGI-like upstreams read as the same name.
+ * Puts what the app knows of the caller into headers that no client can forge: every declared name, and every name that the function has ever
+ * given, is dropped from what the client sent, in any spelling.
  */
 export class Credentials implements Transform<RequestHead> {
-  readonly #of: (request: FastifyRequest) => Record<string, string | undefined>
-  readonly #names = new Set<string>()
+  readonly #of: CredentialsOptions['of']
+  /** Where the result comes from, for the log. */
+  readonly #option: string
+  /** null where the function may give any name. */
+  readonly #declared: ReadonlySet<string> | null
+  readonly #names: OwnedNames
+  readonly #owned: OwnedNames
+  #learned = 0
 
-  constructor (of: (request: FastifyRequest) => Record<string, string | undefined>) {
-    this.#of = of
+  /** @param owned the names of the whole route, to which those are added that the function gives */
+  constructor (options: CredentialsOptions | CredentialsOptions['of'], owned: OwnedNames = new OwnedNames()) {
+    const isDeclared = typeof options !== 'function'
+    this.#of = isDeclared ? options.of : options
+    this.#option = isDeclared ? 'credentials.of' : 'credentials'
+    this.#declared = isDeclared ? new Set(options.names.map((name) => name.toLowerCase())) : null
+    this.#names = new OwnedNames(this.#declared ?? [])
+    this.#owned = owned
   }
 
-  apply (head: RequestHead, { request }: Exchange): void {
-    const { headers } = head
-    const given = this.#of(request)
-    for (const name in given) {
-      if (this.#names.size < NAMES) this.#names.add(hyphenated(name.toLowerCase()))
-    }
+  apply ({ headers }: RequestHead, { request }: Exchange): void {
+    const given = this.#check(this.#of(request))
+    for (const name in given) this.#learn(name)
     for (const name in headers) {
-      if (this.#names.has(hyphenated(name))) delete headers[name]
+      if (this.#names.has(name)) delete headers[name]
     }
     for (const name in given) {
       const lowerCased = name.toLowerCase()
+      if (!this.#names.has(lowerCased)) dropSpellings(headers, lowerCased)
       const value = given[name]
-      // What a TRACE carries comes back in its answer, to whoever has sent it (RFC 9110 9.3.8).
-      if (value === undefined || head.method === 'TRACE') delete headers[lowerCased]
-      else headers[lowerCased] = value
+      if (value !== undefined) headers[lowerCased] = value as string
     }
   }
-}
 
-/** What the client of a TRACE may have sent along without being able to read it, a script in a browser above all (RFC 9110 9.3.8). */
-export function dropSecrets (headers: RequestHead['headers']): void {
-  delete headers['authorization']
-  delete headers['cookie']
-}
+  #learn (name: string): void {
+    if (this.#declared !== null || this.#learned === NAMES || this.#names.has(name.toLowerCase())) return
+    this.#learned++
+    this.#names.add(name)
+    this.#owned.add(name)
+  }
 
-function hyphenated (name: string): string {
-  return name.includes('_') ? name.replaceAll('_', '-') : name
+  #check (given: unknown): Credential {
+    if (typeof given !== 'object' || given === null || Array.isArray(given) || isPromise(given)) throw wrongResult(this.#option, 'an object', given)
+    for (const name in given) {
+      const value: unknown = (given as Credential)[name]
+      if (value !== undefined && typeof value !== 'string') throw wrongResult(`${this.#option}['${name}']`, 'a string or undefined', value)
+      // A client could forge it until the function first gave it.
+      if (this.#declared !== null && !this.#declared.has(name.toLowerCase())) {
+        throw new WrongResultError(`\`credentials.of\` gives '${name}', which is not in \`credentials.names\``)
+      }
+    }
+    return given as Credential
+  }
 }

@@ -3,8 +3,10 @@
  * no client can name ours in Connection and have them dropped (CVE-2026-33805).
  */
 
+import type { OwnedFields } from '../../../types/model.ts'
 import { proxyError } from '../../errors.ts'
 import { fieldName } from '../field-names.ts'
+import { isForwardedMisspelt } from './owned-names.ts'
 
 /** Where a response's Connection stays, if it names fields: trailers come later, and may be among them. A symbol is no header to anyone. */
 const kNominated: unique symbol = Symbol('sluice.nominated')
@@ -27,13 +29,15 @@ const protectedFields = new Set(['host', 'content-length'])
 /**
  * The client's end-to-end fields, without Host, which is the endpoint's or set by a transform. Names are lower-cased by Node. What is
  * not copied need not be deleted: an object that something was deleted from is a slow one, here and for undici after us.
+ * @param owned names of the route that no client may say otherwise spelt
  */
-export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>): Headers {
+export function copyRequestHeaders (received: NodeJS.Dict<string | string[]>, owned: OwnedFields | null = null): Headers {
   const headers: Headers = {}
   for (const name in received) {
     // Pseudo-fields of HTTP/2 begin with a colon; `proxy-*` is spoken to this hop.
     const first = name.charCodeAt(0)
     if (first === 0x3a || requestFields.has(name) || (first === 0x70 && name.startsWith('proxy-')) || name === 'host') continue
+    if ((first === 0x78 && isForwardedMisspelt(name)) || (owned !== null && owned.isMisspelt(name))) continue
     headers[name] = received[name]!
   }
   if (received['transfer-encoding'] !== undefined) delete headers['content-length']

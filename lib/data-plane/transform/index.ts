@@ -9,6 +9,7 @@ import { Forwarded } from './forwarded.ts'
 import { EditHeaders } from './header-edits.ts'
 import { SetHost } from './host.ts'
 import { type PrefixPair, RewriteLocation } from './location.ts'
+import { OwnedNames } from './owned-names.ts'
 import { UserTransform } from './user.ts'
 import { Via } from './via.ts'
 
@@ -17,17 +18,31 @@ import { Via } from './via.ts'
  * before all of these; see forwarder.ts.
  */
 
-export function requestTransforms (behaviour: BehaviourConfig, pair: PrefixPair | null, instance: string): Transform<RequestHead>[] {
+export function requestTransforms (behaviour: BehaviourConfig, pair: PrefixPair | null, instance: string, owned: OwnedNames): Transform<RequestHead>[] {
   const list: Transform<RequestHead>[] = []
   if (behaviour.host !== 'upstream') list.push(new SetHost(behaviour.host === 'original' ? null : behaviour.host))
   const isStripped = pair !== null && pair.client !== '' && pair.client !== pair.upstream
   list.push(new Forwarded(behaviour.forwarded, isStripped ? pair.client : ''))
   if (behaviour.via !== false) list.push(new Via(behaviour.via, instance))
   if (isRewriting(behaviour.body)) list.push(new AcceptCodings())
-  if (behaviour.credentials !== undefined) list.push(new Credentials(behaviour.credentials))
-  if (hasEdits(behaviour.headers.request)) list.push(new EditHeaders(behaviour.headers.request))
-  if (behaviour.onProxyRequest !== undefined) list.push(new UserTransform(behaviour.onProxyRequest))
+  if (behaviour.credentials !== undefined) list.push(new Credentials(behaviour.credentials, owned))
+  if (hasEdits(behaviour.headers.request)) list.push(new EditHeaders(behaviour.headers.request, 'request'))
+  if (behaviour.onProxyRequest !== undefined) list.push(new UserTransform('onProxyRequest', behaviour.onProxyRequest))
   return list
+}
+
+/** Names of the client's fields that the route answers for; `Credentials` adds those that its function gives. */
+export function ownedNames ({ credentials, headers, forwardDeadline }: BehaviourConfig): OwnedNames {
+  const { set = {}, remove = [] } = headers.request ?? {}
+  const declared = typeof credentials === 'object' ? credentials.names : []
+  const deadline = deadlineHeader(forwardDeadline)
+  return new OwnedNames([...Object.keys(set), ...remove, ...declared, ...deadline === null ? [] : [deadline]])
+}
+
+/** The field that tells the upstream how long it has; null for none. */
+export function deadlineHeader (forwardDeadline: boolean | string): string | null {
+  if (forwardDeadline === false) return null
+  return forwardDeadline === true ? 'x-envoy-expected-rq-timeout-ms' : forwardDeadline.toLowerCase()
 }
 
 export function responseTransforms (behaviour: BehaviourConfig, pair: PrefixPair | null): Transform<ResponseHead>[] {
@@ -36,8 +51,8 @@ export function responseTransforms (behaviour: BehaviourConfig, pair: PrefixPair
   if (behaviour.cookies !== undefined) list.push(new RewriteCookies(behaviour.cookies))
   if (behaviour.expose) list.push(new Expose())
   const edits = behaviour.headers.response
-  if (hasEdits(edits)) list.push(edits.when === undefined || edits.when === 'always' ? new EditHeaders(edits) : new EditWhen(edits))
-  if (behaviour.onProxyResponse !== undefined) list.push(new UserTransform(behaviour.onProxyResponse))
+  if (hasEdits(edits)) list.push(edits.when === undefined || edits.when === 'always' ? new EditHeaders(edits, 'response') : new EditWhen(edits))
+  if (behaviour.onProxyResponse !== undefined) list.push(new UserTransform('onProxyResponse', behaviour.onProxyResponse))
   return list
 }
 
@@ -45,7 +60,7 @@ export function responseTransforms (behaviour: BehaviourConfig, pair: PrefixPair
 export function localResponseTransforms (behaviour: BehaviourConfig): Transform<ResponseHead>[] | null {
   const edits = behaviour.headers.response
   if (!hasEdits(edits) || edits.when === undefined) return null
-  return [edits.when === 'always' ? new EditHeaders(edits) : new EditWhen(edits)]
+  return [edits.when === 'always' ? new EditHeaders(edits, 'response') : new EditWhen(edits)]
 }
 
 function isRewriting ({ rewrite, rewriteJson }: BehaviourConfig['body']): boolean {
@@ -57,7 +72,7 @@ class EditWhen extends EditHeaders {
   readonly #isFailure: boolean
 
   constructor (edits: ResponseHeaderEdits) {
-    super(edits)
+    super(edits, 'response')
     this.#isFailure = edits.when === 'failure'
   }
 

@@ -1,11 +1,73 @@
 import type { Exchange } from '../../../types/model.ts'
+import type { RequestHead, ResponseHead } from '../../../types/options.ts'
 import type { Transform } from '../../../types/policy.ts'
+import { checkSynchronous, wrongValue } from '../../model/option-result.ts'
 
-/** The user's own function, which has the last word. */
-export class UserTransform<Head> implements Transform<Head> {
-  readonly apply: (head: Head, exchange: Exchange) => void
+type Headers = Record<string, unknown>
 
-  constructor (apply: (head: Head, exchange: Exchange) => void) {
-    this.apply = apply
+/** The user's own function, which has the last word. It may have put anything into the head. */
+export class UserTransform<Head extends RequestHead | ResponseHead> implements Transform<Head> {
+  readonly #option: string
+  readonly #shape: (head: Head, exchange: Exchange) => unknown
+
+  constructor (option: 'onProxyRequest' | 'onProxyResponse', shape: (head: Head, exchange: Exchange) => unknown) {
+    this.#option = option
+    this.#shape = shape
   }
+
+  apply (head: Head, exchange: Exchange): void {
+    checkSynchronous(this.#option, this.#shape(head, exchange))
+    checkLine(this.#option, head)
+    const headers = head.headers as Headers | null
+    if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) throw wrongPart(this.#option, 'headers', 'an object', headers)
+    for (const name in headers) {
+      if (isValue(headers[name])) continue
+      // A copy: the object may be the user's own, shared and frozen.
+      head.headers = settled(this.#option, headers)
+      return
+    }
+  }
+}
+
+/** The request line or the status line. */
+function checkLine (option: string, head: Partial<RequestHead & ResponseHead>): void {
+  const { statusCode, method, path } = head
+  if (statusCode !== undefined && !Number.isInteger(statusCode)) throw wrongPart(option, 'statusCode', 'a whole number', statusCode)
+  // CONNECT would open a tunnel past everything that holds for a request (RFC 9110 9.3.6).
+  if (method !== undefined && (typeof method !== 'string' || !token.test(method) || method === 'CONNECT')) {
+    throw wrongPart(option, 'method', 'a method other than CONNECT', method)
+  }
+  // undici takes a whole URL for a path as well.
+  if (path !== undefined && (typeof path !== 'string' || !(path.startsWith('/') || path === '*'))) {
+    throw wrongPart(option, 'path', "a path that begins with '/'", path)
+  }
+}
+
+function isValue (value: unknown): boolean {
+  return typeof value === 'string' || (Array.isArray(value) && value.every((item) => typeof item === 'string'))
+}
+
+/**
+ * Numbers become text and undefined takes a field out, as JavaScript is mostly written. undici blames the client for any other value, and
+ * neither undici nor Node handles the rejection of a promise.
+ */
+function settled (option: string, headers: Headers): Record<string, string | string[]> {
+  const result: Record<string, string | string[]> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (Array.isArray(value)) result[name] = value.map((item: unknown) => textOf(option, name, item))
+    else if (value !== undefined) result[name] = textOf(option, name, value)
+  }
+  return result
+}
+
+function textOf (option: string, name: string, item: unknown): string {
+  if (typeof item === 'string' || typeof item === 'number') return String(item)
+  throw wrongPart(option, `headers['${name}']`, 'a string or a list of strings', item)
+}
+
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+function wrongPart (option: string, part: string, wanted: string, value: unknown): TypeError {
+  return wrongValue(`\`head.${part}\`, as \`${option}\` has left it,`, wanted, value)
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
 import type { ProxyExchange } from '../../model/exchange.ts'
+import { checkBoolean } from '../../model/option-result.ts'
 import { forwardExchange, type Gate } from '../entry.ts'
 import { findClientFault } from './handshake.ts'
 import { cutAtEnd } from './sockets.ts'
@@ -46,7 +47,7 @@ function findFault ({ request, route }: ProxyExchange): ProxyError | null {
   const { headers } = request.raw
   try {
     // A browser lets every page connect to every host, cookies and all; Origin is all that tells them apart (CVE-2026-133111).
-    if (isAllowed !== null && !isAllowed(headers.origin)) return proxyError('http_request_denied', 'upgrade', new Error('the origin is not one that is allowed'))
+    if (isAllowed !== null && !checkBoolean('websocket.allowedOrigins', isAllowed(headers.origin))) return proxyError('http_request_denied', 'upgrade', new Error('the origin is not one that is allowed'))
     return findClientFault(headers)
   } catch (error) {
     return toProxyError(error, 'upgrade')

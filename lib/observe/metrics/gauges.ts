@@ -6,7 +6,7 @@ import * as catalog from './catalog.ts'
 import type { Definition } from './catalog.ts'
 import type { Family } from './families.ts'
 import { quantile } from './histogram.ts'
-import { addressOf, nameOf, type UpstreamSeries } from './series.ts'
+import { addressOf, type UpstreamSeries } from './series.ts'
 import { type Sample, single } from './sample.ts'
 import { breakerStates } from './words.ts'
 
@@ -22,7 +22,7 @@ function ofUpstreams (definition: Definition, read: (series: UpstreamSeries, now
 function * perEndpoint ({ name, upstream: { state } }: UpstreamSeries, read: (endpoint: Endpoint) => number, merge: (a: number, b: number) => number): Generator<Sample> {
   const endpoints = new Map<string, number>()
   for (const endpoint of state.endpoints) {
-    const key = nameOf(endpoint)
+    const key = endpoint.label
     const present = endpoints.get(key)
     endpoints.set(key, present === undefined ? read(endpoint) : merge(present, read(endpoint)))
   }
@@ -62,7 +62,7 @@ export interface OriginCounts {
 /** For readers with names of their own: connections and exchanges by host and port, added to those of other upstreams. */
 export function countOrigins ({ state }: Upstream, counts: Map<string, OriginCounts>): void {
   for (const endpoint of state.endpoints) {
-    const { address, port } = addressOf(endpoint.origin)
+    const { address, port } = addressOf(endpoint)
     const key = `${address} ${port}`
     let count = counts.get(key)
     if (count === undefined) {

@@ -4,7 +4,7 @@ import type { ProxyExchange } from '../../model/exchange.ts'
 import { coarse } from './catalog.ts'
 import { elapsed, Histogram } from './histogram.ts'
 import { pairKey, requestKey } from './keys.ts'
-import { BytesSeries, EndpointSeries, nameOf, RouteSeries, UpstreamSeries, VariantSeries } from './series.ts'
+import { BytesSeries, EndpointSeries, RouteSeries, UpstreamSeries, VariantSeries } from './series.ts'
 import { breakerStates, canaryReasons, classOf, codeClasses, errors, methods, OTHER, results, retryReasons } from './words.ts'
 import { ConnectionSeries } from './connection-series.ts'
 
@@ -79,7 +79,7 @@ export class Recorder implements Observer {
     const { canary, route, isEventStream } = exchange as ProxyExchange
     let series = this.#byRule.get(canary ?? route) ?? this.#addVariant(route, canary)
     // A retry that left the canary for the stable side.
-    if (series.upstream.upstream !== exchange.upstream) series = this.#variantOf(route, exchange.upstream, exchange.variant)
+    if (series.upstream.name !== exchange.upstream.label) series = this.#variantOf(route, exchange.upstream, exchange.variant)
     const { error, last } = exchange
     const code = exchange.isAborted ? 499 : exchange.reply.statusCode
     const failure = error === null ? 0 : errors.indexOf(error.error)
@@ -131,20 +131,20 @@ export class Recorder implements Observer {
   // What follows runs when something is met for the first time: from `prepare`, and for the routes that `reply.proxy` makes.
 
   #upstreamOf (upstream: Upstream): UpstreamSeries {
-    let series = this.upstreams.get(upstream.name)
+    let series = this.upstreams.get(upstream.label)
     if (series === undefined) {
       series = new UpstreamSeries(upstream)
-      this.upstreams.set(upstream.name, series)
+      this.upstreams.set(upstream.label, series)
     }
     return series
   }
 
   #addEndpoint (endpoint: Endpoint, upstream: UpstreamSeries): EndpointSeries {
-    const own = nameOf(endpoint)
+    const own = endpoint.label
     const name = upstream.endpoints.has(own) || this.#endpoints < LIMIT ? own : OTHER
     let series = upstream.endpoints.get(name)
     if (series === undefined) {
-      series = new EndpointSeries(upstream, name, endpoint.origin)
+      series = new EndpointSeries(upstream, name, endpoint)
       this.#endpoints++
       upstream.endpoints.set(name, series)
     }
@@ -161,11 +161,11 @@ export class Recorder implements Observer {
   #variantOf (route: Route, upstream: Upstream, variant: string): VariantSeries {
     // Routes of `reply.proxy` that differ in their options share an id, and so a series.
     const id = this.routes.has(route.id) || this.routes.size < LIMIT ? route.id : OTHER
-    const key = JSON.stringify([id, upstream.name, variant])
+    const key = JSON.stringify([id, upstream.label, variant])
     let series = this.variants.get(key)
     if (series === undefined) {
       const upstreamSeries = this.#upstreamOf(upstream)
-      series = new VariantSeries(this.#routeOf(id), upstreamSeries, variant, this.#bytesOf(id, upstream.name), elapsed(0, route.slow))
+      series = new VariantSeries(this.#routeOf(id), upstreamSeries, variant, this.#bytesOf(id, upstream.label), elapsed(0, route.slow))
       this.variants.set(key, series)
     }
     return series

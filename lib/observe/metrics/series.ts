@@ -92,7 +92,7 @@ export class UpstreamSeries {
   }
 
   get name (): string {
-    return this.upstream.name
+    return this.upstream.label
   }
 }
 
@@ -109,23 +109,20 @@ export class EndpointSeries {
   /** Histograms of attempts by method, error and status, for OpenTelemetry alone; null until a producer wants them. */
   clientDurations: Map<number, Histogram> | null = null
 
-  constructor (upstream: UpstreamSeries, endpoint: string, origin: string) {
+  constructor (upstream: UpstreamSeries, name: string, endpoint: Endpoint) {
     this.upstream = upstream
-    this.endpoint = endpoint
-    const { address, port } = addressOf(origin)
+    this.endpoint = name
+    const { address, port } = addressOf(endpoint)
     this.address = address
     this.port = port
   }
 }
 
-export function addressOf (origin: string): { address: string, port: number } {
+/** The label of an endpoint that has no name of its own there says nothing of a port. */
+export function addressOf ({ origin, label }: Pick<Endpoint, 'origin' | 'label'>): { address: string, port: number } {
+  if (!label.startsWith(origin)) return { address: label, port: 0 }
   const { hostname, port, protocol } = new URL(origin)
   return { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (protocol === 'https:' ? 443 : 80)) }
-}
-
-/** Two endpoints of one upstream may have one origin, and different base paths. */
-export function nameOf ({ origin, basePath }: Endpoint): string {
-  return origin + basePath
 }
 
 /** ms that what is recent begins ago, at least. */

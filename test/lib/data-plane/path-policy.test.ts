@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isCleanPath, parseTarget } from '../../../lib/data-plane/path-policy.ts'
+import { asRouted, isCleanPath, parseTarget, splitAbsolute } from '../../../lib/data-plane/path-policy.ts'
+
+/** What some reader takes for another path: empty segments, encoded slashes and backslashes, matrix parameters. */
+const isAmbiguous = (path: string): boolean => /\/\/|%2f|%5c|;/i.test(path)
 
 // Refused whatever `encodedSlashes` says: some reader would see a dot segment, or it is no legal path at all.
 const refused = [
@@ -48,7 +51,7 @@ for (const path of kept) {
   test(`keeps the path ${path}`, () => {
     assert.equal(isCleanPath(path, 'forward'), true)
     assert.equal(isCleanPath(path, 'reject'), true)
-    assert.deepEqual(parseTarget(path, 'GET', 'reject'), { path, query: '', authority: null })
+    assert.deepEqual(parseTarget(path, 'GET', 'reject'), { path, query: '', authority: null, hasTwoReadings: isAmbiguous(path) })
   })
 }
 
@@ -58,7 +61,7 @@ for (const path of encodedSeparators) {
   test(`forwards ${path}, or rejects it where that is asked for`, () => {
     assert.equal(isCleanPath(path, 'forward'), true)
     assert.equal(isCleanPath(path, 'reject'), false)
-    assert.deepEqual(parseTarget(path, 'GET', 'forward'), { path, query: '', authority: null })
+    assert.deepEqual(parseTarget(path, 'GET', 'forward'), { path, query: '', authority: null, hasTwoReadings: isAmbiguous(path) })
     assert.equal(parseTarget(path, 'GET', 'reject'), null)
   })
 }
@@ -88,7 +91,7 @@ const cut: readonly (readonly [received: string, path: string, query: string, au
 
 for (const [received, path, query, authority] of cut) {
   test(`cuts ${received} into ${path} and ${query === '' ? 'no query' : query}`, () => {
-    assert.deepEqual(parseTarget(received, 'GET', 'forward'), { path, query, authority })
+    assert.deepEqual(parseTarget(received, 'GET', 'forward'), { path, query, authority, hasTwoReadings: isAmbiguous(path) })
   })
 }
 
@@ -101,7 +104,30 @@ for (const received of noRequests) {
 }
 
 test('takes * for OPTIONS only', () => {
-  assert.deepEqual(parseTarget('*', 'OPTIONS', 'reject'), { path: '*', query: '', authority: null })
+  assert.deepEqual(parseTarget('*', 'OPTIONS', 'reject'), { path: '*', query: '', authority: null, hasTwoReadings: false })
   for (const method of ['GET', 'POST', 'HEAD', 'options']) assert.equal(parseTarget('*', method, 'forward'), null)
   assert.equal(parseTarget('*?a', 'OPTIONS', 'forward'), null)
+})
+
+const absolute: readonly (readonly [target: string, method: string, authority: string | null, rest?: string])[] = [
+  ['http://a.example/b?c', 'GET', 'a.example', '/b?c'],
+  ['HTTPS://A.example:80', 'GET', 'A.example:80', '/'],
+  ['http://a.example?c=/d', 'GET', 'a.example', '/?c=/d'],
+  ['http://a.example', 'OPTIONS', 'a.example', '*'],
+  ['http://a.example/', 'OPTIONS', 'a.example', '/'],
+  ['http://a.example//b', 'GET', 'a.example', '//b'],
+  ['http://user@a.example/', 'GET', null],
+  ['http://user:secret@a.example/', 'GET', null],
+  ['http:///b', 'GET', null],
+  ['ftp://a.example/b', 'GET', null],
+  ['/b', 'GET', null]
+]
+for (const [target, method, authority, rest] of absolute) {
+  test(`${method} ${target} is ${authority === null ? 'no absolute-form' : `${rest} of ${authority}`}`, () => {
+    assert.deepEqual(splitAbsolute(target, method), authority === null ? null : { authority, rest })
+  })
+}
+
+test('shows the router bytes that are no UTF-8 as what they are literally', () => {
+  assert.deepEqual(['/a', '/%41', '/%C3%A4', '/%E4', '/%C3%A4/%E4'].map(asRouted), ['/a', '/%41', '/%C3%A4', '/%25E4', '/%25C3%25A4/%25E4'])
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
-import { findFault, isAuthority } from '../../../lib/data-plane/strictness.ts'
+import { findFault, isAuthority, normalAuthority } from '../../../lib/data-plane/strictness.ts'
 
 function received (rawHeaders: string[], version = '1.1'): IncomingMessage {
   const [httpVersionMajor, httpVersionMinor] = version.split('.').map(Number)
@@ -78,5 +78,26 @@ for (const host of bad) {
   test(`takes ${JSON.stringify(host)} for no name or address`, () => {
     assert.equal(isAuthority(host), false)
     assert.equal(findFault(received(['Host', host]))?.reason, 'an invalid Host')
+  })
+}
+
+const normal: readonly (readonly [host: string, normal: string])[] = [
+  ['admin.test', 'admin.test'],
+  ['ADMIN.test', 'admin.test'],
+  ['admin.test.', 'admin.test'],
+  ['admin.test:80', 'admin.test'],
+  ['admin.test:443', 'admin.test'],
+  ['admin.test:', 'admin.test'],
+  ['Admin.Test.:80', 'admin.test'],
+  ['admin.test.:8080', 'admin.test:8080'],
+  ['admin.test:8080', 'admin.test:8080'],
+  ['admin.test:800', 'admin.test:800'],
+  ['[::1]', '[::1]'],
+  ['[::FFFF]:80', '[::ffff]'],
+  ['[::80]', '[::80]']
+]
+for (const [host, expected] of normal) {
+  test(`${host} is ${expected} in its normal form`, () => {
+    assert.equal(normalAuthority(host), expected)
   })
 }

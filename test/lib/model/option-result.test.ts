@@ -3,9 +3,9 @@ import test from 'node:test'
 import { checkBoolean, checkOptionalString, checkString, checkSynchronous, isPromise, keyText } from '../../../lib/model/option-result.ts'
 
 const wrongForAll: readonly (readonly [string, () => unknown])[] = [
-  ['a promise; it is called synchronously', async () => 'x'],
-  ['a promise; it is called synchronously', () => Promise.reject(new Error('rejected'))],
-  ['a promise; it is called synchronously', () => ({ then: () => {} })],
+  ['a promise', async () => 'x'],
+  ['a promise', () => Promise.reject(new Error('rejected'))],
+  ['a promise', () => ({ then: () => {} })],
   ['null', () => null],
   ['an array', () => ['x']],
   ['an object', () => ({ toString: () => 'x' })],
@@ -16,7 +16,7 @@ const wrongForAll: readonly (readonly [string, () => unknown])[] = [
 
 for (const [called, make] of wrongForAll) {
   test(`a result that is ${called} is neither a string nor a boolean, and the error names the option`, () => {
-    const message = (wanted: string): object => ({ name: 'TypeError', message: `\`rewrite\` must return ${wanted}, and returned ${called}` })
+    const message = (wanted: string): object => ({ name: 'TypeError', message: `\`rewrite\` must return ${wanted}, not ${called}` })
     assert.throws(() => checkString('rewrite', make()), message('a string'))
     assert.throws(() => checkOptionalString('rewrite', make()), message('a string or undefined'))
     assert.throws(() => checkBoolean('rewrite', make()), message('true or false'))
@@ -28,13 +28,13 @@ test('results that are asked for are given back', () => {
   assert.equal(checkOptionalString('set', undefined), undefined)
   assert.equal(checkOptionalString('set', 'x'), 'x')
   assert.equal(checkBoolean('trust', false), false)
-  assert.throws(() => checkString('rewrite', undefined), /must return a string, and returned undefined/)
-  assert.throws(() => checkBoolean('trust', undefined), /must return true or false, and returned undefined/)
+  assert.throws(() => checkString('rewrite', undefined), /must return a string, not undefined/)
+  assert.throws(() => checkBoolean('trust', undefined), /must return true or false, not undefined/)
 })
 
 test('a function that returns nothing may be an arrow function with a value, and no promise', () => {
   for (const value of [undefined, null, 'x', 7, {}, []]) checkSynchronous('onProxyRequest', value)
-  assert.throws(() => { checkSynchronous('onProxyRequest', Promise.reject(new Error('rejected'))) }, /must return nothing, and returned a promise/)
+  assert.throws(() => { checkSynchronous('onProxyRequest', Promise.reject(new Error('rejected'))) }, /must return nothing, not a promise/)
 })
 
 test('the rejection of a promise that is refused is handled', async (t) => {
@@ -61,6 +61,6 @@ for (const [value, text] of keys) {
 
 test('what has no text of its own is refused as a key', () => {
   for (const value of [Promise.resolve('ann'), {}, Object.create(null), () => 'ann', Symbol('ann')]) {
-    assert.throws(() => keyText('key', value), /^TypeError: `key` must return a key, and returned /)
+    assert.throws(() => keyText('key', value), /^TypeError: `key` must return a key, not /)
   }
 })

@@ -75,7 +75,7 @@ test('what a balancer of the user throws when it is told of attempts is a warnin
   learner.onAttempt!(attempt)
   await new Promise(setImmediate)
 
-  assert.deepEqual(warnings.map(({ message }) => message), ["the balancer of upstream 'orders' throws in onAttempt: Error: out of memory of my own"])
+  assert.deepEqual(warnings.map(({ message }) => message), ["the balancer of upstream 'orders' fails in onAttempt: Error: out of memory of my own"])
 })
 
 test('a balancer of the user has a list of its own, the same one for as long as nothing changes', () => {

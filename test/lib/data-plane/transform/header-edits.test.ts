@@ -17,7 +17,7 @@ for (const [what, edits, sent] of rows) {
   test(what, () => {
     const list = ['1', '2']
     const head = { headers: { a: 'x', list } as Record<string, string | string[]> }
-    new EditHeaders(edits).apply(head, exchangeWith())
+    new EditHeaders(edits, 'request').apply(head, exchangeWith())
     assert.deepEqual(head.headers, sent)
     assert.deepEqual(list, ['1', '2'])
   })

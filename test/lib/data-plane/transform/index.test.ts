@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type BehaviourConfig, normalizeRoute } from '../../../../lib/config/normalize.ts'
+import { OwnedNames } from '../../../../lib/data-plane/transform/owned-names.ts'
 import { localResponseTransforms, requestTransforms, responseTransforms } from '../../../../lib/data-plane/transform/index.ts'
 import type { PrefixPair } from '../../../../lib/data-plane/transform/location.ts'
 import type { RequestHead, ResponseHeaderEdits, RouteBehaviour } from '../../../../types/options.ts'
@@ -23,7 +24,7 @@ function applyAll<Head> (transforms: Transform<Head>[], head: Head): Head {
 }
 
 function requestHeaders (own: RouteBehaviour, headers: Headers = {}, pair: PrefixPair | null = root): Headers {
-  return applyAll(requestTransforms(behaviourOf(own), pair, 'abc'), { method: 'GET', path: '/', headers: { ...headers } }).headers
+  return applyAll(requestTransforms(behaviourOf(own), pair, 'abc', new OwnedNames()), { method: 'GET', path: '/', headers: { ...headers } }).headers
 }
 
 function responseHeaders (own: RouteBehaviour, headers: Headers = {}, statusCode = 200, pair: PrefixPair | null = root): Headers {

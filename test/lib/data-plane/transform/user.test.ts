@@ -1,17 +1,58 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { UserTransform } from '../../../../lib/data-plane/transform/user.ts'
-import type { RequestHead } from '../../../../types/options.ts'
+import type { RequestHead, ResponseHead } from '../../../../types/options.ts'
 import { exchangeWith } from '../../samples.ts'
+
+function requestHead (): RequestHead {
+  return { method: 'GET', path: '/', headers: { a: '1', b: ['2', '3'] } }
+}
+
+function shaped (shape: (head: any) => unknown, head: RequestHead = requestHead()): RequestHead {
+  new UserTransform<RequestHead>('onProxyRequest', shape).apply(head, exchangeWith())
+  return head
+}
 
 test('hands the head and the exchange to the function of the user', () => {
   const head: RequestHead = { method: 'GET', path: '/', headers: {} }
-  const exchange = exchangeWith()
-  new UserTransform<RequestHead>((given, { route }) => { given.headers['x-route'] = route.id }).apply(head, exchange)
+  new UserTransform<RequestHead>('onProxyRequest', (given, { route }) => { given.headers['x-route'] = route.id }).apply(head, exchangeWith())
   assert.deepEqual(head.headers, { 'x-route': '/*' })
 })
 
 test('lets what the function throws end the exchange', () => {
-  const transform = new UserTransform<RequestHead>(() => { throw new Error('no') })
-  assert.throws(() => transform.apply({ method: 'GET', path: '/', headers: {} }, exchangeWith()), /^Error: no$/)
+  assert.throws(() => shaped(() => { throw new Error('no') }), /^Error: no$/)
+})
+
+test('takes numbers for text and undefined for no field, in a copy of a head that may be shared', () => {
+  const shared = Object.freeze({ a: 1, b: undefined, c: [2, '3'], d: 'x' })
+  assert.deepEqual(shaped((head) => { head.headers = shared }).headers, { a: '1', c: ['2', '3'], d: 'x' })
+  assert.deepEqual(shared, { a: 1, b: undefined, c: [2, '3'], d: 'x' })
+})
+
+const wrong: readonly (readonly [what: string, shape: (head: any) => unknown, message: RegExp])[] = [
+  ['a promise', async () => {}, /`onProxyRequest` must return nothing, not a promise/],
+  ['a promise that rejects', () => Promise.reject(new Error('no')), /`onProxyRequest` must return nothing, not a promise/],
+  ['a head without headers', (head) => { head.headers = null }, /`head.headers`, as `onProxyRequest` has left it, must be an object, not null/],
+  ['headers in a list', (head) => { head.headers = [] }, /must be an object, not an array/],
+  ['a value that is a promise', (head) => { head.headers.a = Promise.reject(new Error('no')) }, /`head.headers\['a'\]`.* not a promise/],
+  ['a value that is an object', (head) => { head.headers.a = {} }, /`head.headers\['a'\]`.* not an object/],
+  ['a value that is null', (head) => { head.headers.a = null }, /`head.headers\['a'\]`.* not null/],
+  ['a list with a promise', (head) => { head.headers.a = ['x', Promise.reject(new Error('no'))] }, /`head.headers\['a'\]`.* not a promise/],
+  ['CONNECT', (head) => { head.method = 'CONNECT' }, /`head.method`.* other than CONNECT, not a string/],
+  ['a method that is no token', (head) => { head.method = 'GET /x' }, /`head.method`/],
+  ['a method that is none', (head) => { head.method = null }, /`head.method`.* not null/],
+  ['a URL for a path', (head) => { head.path = 'http://10.0.0.9/' }, /`head.path`.* must be a path that begins with '\/', not a string/],
+  ['a path that is none', (head) => { head.path = 7 }, /`head.path`.* not a number/]
+]
+
+for (const [what, shape, message] of wrong) {
+  test(`refuses ${what}`, () => {
+    assert.throws(() => shaped(shape), message)
+  })
+}
+
+test('refuses a status that is none', () => {
+  const head: ResponseHead = { statusCode: 200, headers: {} }
+  const transform = new UserTransform<ResponseHead>('onProxyResponse', (given) => { given.statusCode = '200' as unknown as number })
+  assert.throws(() => { transform.apply(head, exchangeWith()) }, /`head.statusCode`, as `onProxyResponse` has left it, must be a whole number, not a string/)
 })

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { addressOf, nameOf, UpstreamSeries } from '../../../../lib/observe/metrics/series.ts'
+import { addressOf, UpstreamSeries } from '../../../../lib/observe/metrics/series.ts'
 import { endpointAt, upstreamOf } from '../../samples.ts'
 
 for (const [origin, address, port] of [['http://a.example', 'a.example', 80], ['https://a.example', 'a.example', 443], ['https://[::1]:8443', '::1', 8443]] as const) {
-  test(`${origin} is ${address} and ${port}`, () => { assert.deepEqual(addressOf(origin), { address, port }) })
+  test(`${origin} is ${address} and ${port}`, () => { assert.deepEqual(addressOf({ origin, label: `${origin}/base` }), { address, port }) })
 }
 
 test('endpoints that differ in their base path are two', () => {
-  assert.equal(nameOf(endpointAt('http://a.example/x')), 'http://a.example/x')
+  assert.deepEqual([endpointAt('http://a.example/x').label, endpointAt('http://a.example').label], ['http://a.example/x', 'http://a.example'])
+})
+
+test('an endpoint whose label says nothing of it has no address', () => {
+  assert.deepEqual(addressOf({ origin: 'http://a.example', label: 'adhoc' }), { address: 'adhoc', port: 0 })
 })
 
 test('what is recent is what came since somebody read it, half a minute ago or more', () => {
