@@ -15,8 +15,8 @@ const LINGER_TIMEOUT = 1000
 export function refuseConnect (server: Server): void {
   server.on('connect', function answerConnect (request: IncomingMessage, stream: unknown) {
     if (server.listenerCount('connect') > 1) return
-    // A stream of HTTP/2 comes as a response.
-    if (request.httpVersionMajor === 2) (stream as ServerResponse).writeHead(405, { allow: '' }).end()
+    // A stream of HTTP/2 comes as a response. The version alone does not tell: Node's HTTP/1 parser takes `HTTP/2.0` for one.
+    if ('stream' in request) (stream as ServerResponse).writeHead(405, { allow: '' }).end()
     else refuse(stream as Socket)
   })
 }

@@ -52,7 +52,7 @@ test('refuses a request that comes round again, after one turn', async (t) => {
 test('refuses to call its own listener for ever', async (t) => {
   let own = ''
   let calls = 0
-  const app = await start(t, { routes: [] }, {
+  const app = await start(t, { routes: [], adHoc: { origins: () => true } }, {
     after: (app) => {
       app.get('/x', (_request, reply) => {
         calls++
