@@ -2,6 +2,7 @@ import type { EndpointPool, Endpoint, Route, Upstream } from '../types/model.ts'
 import type { AdHocOptions } from '../types/options.ts'
 import type { ConnectionObserver } from '../types/policy.ts'
 import { UpstreamLoad } from './model/load.ts'
+import { readOrigin } from './model/origin.ts'
 import { ProxyUpstream } from './model/upstream.ts'
 import { checkBoolean } from './model/option-result.ts'
 
@@ -62,7 +63,7 @@ export class AdHocUpstreams {
   /** @throws WrongResultError if `origins` is a function that returns no boolean */
   allows (url: URL): boolean {
     const { origins } = this.config
-    return typeof origins === 'function' ? checkBoolean('adHoc.origins', origins(url)) : origins.includes(url.origin)
+    return typeof origins === 'function' ? checkBoolean('adHoc.origins', origins(url)) : origins.includes(readOrigin(url.href).text)
   }
 
   find (name: string): Upstream | undefined {

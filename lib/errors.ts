@@ -32,6 +32,7 @@ const table: Readonly<Record<ErrorName, Row>> = {
   tls_alert_received:                { status: 502, side: 'upstream', sent: false, proxyStatus: 'tls_alert_received',            message: 'the upstream ended the TLS handshake' },
   connection_terminated:             { status: 502, side: 'upstream', sent: true,  proxyStatus: 'connection_terminated',         message: 'the upstream closed the connection before it answered' },
   request_refused:                   { status: 502, side: 'upstream', sent: false, proxyStatus: 'connection_terminated',         message: 'the upstream refused the request unseen' },
+  tunnel_broken:                     { status: 502, side: 'upstream', sent: false, proxyStatus: 'http_protocol_error',           message: 'the connection to the upstream could not be made' },
   http_response_timeout:             { status: 504, side: 'upstream', sent: true,  proxyStatus: 'http_response_timeout',         message: 'the upstream did not answer in time' },
   request_timeout:                   { status: 504, side: 'proxy',    sent: true,  proxyStatus: 'http_response_timeout',         message: 'the request took too long' },
   connection_read_timeout:           { status: 504, side: 'upstream', sent: true,  proxyStatus: 'connection_read_timeout',       message: 'the upstream fell silent' },
@@ -72,6 +73,7 @@ export type ErrorName =
   | 'tls_alert_received'
   | 'connection_terminated'
   | 'request_refused'
+  | 'tunnel_broken'
   | 'http_response_timeout'
   | 'request_timeout'
   | 'connection_read_timeout'
@@ -102,6 +104,7 @@ export const errorNames: readonly ErrorName[] = Object.keys(table) as ErrorName[
  */
 const labels: Partial<Record<ErrorName, ErrorName>> = {
   request_refused: 'connection_terminated',
+  tunnel_broken: 'http_protocol_error',
   client_body_timeout: 'client_body_error',
   content_too_large: 'http_request_error',
   unknown_transfer_coding: 'http_request_error',
@@ -195,6 +198,9 @@ const byCode: Record<string, ErrorName> = {
   UND_ERR_CLOSED: 'shutting_down'
 }
 
+/** Of a Unix socket that is not there, is none, is not ours to open, or whose queue is full: the same words as for a port that nobody listens on. */
+const unopened: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'EPERM', 'ENOTDIR', 'ENOTSOCK', 'ELOOP', 'EPROTOTYPE', 'EAGAIN'])
+
 /**
  * What an error of undici, TLS or the system means here: the only place that knows their codes.
  * The phase decides where one code has two meanings.
@@ -211,6 +217,7 @@ function nameOf (cause: unknown, phase: Phase): ErrorName {
   const code = codeOf(cause)
   if (phase === 'connect') {
     if (code === 'ETIMEDOUT') return 'connection_timeout'
+    if (unopened.has(code)) return 'connection_refused'
     // Whoever resets a TCP connection that stands, before TLS is up, breaks off the handshake; nothing was sent.
     if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET' || code === 'EPIPE') return 'tls_protocol_error'
   }

@@ -18,6 +18,7 @@ import type { RouteGuards } from './data-plane/route-guards.ts'
 import type { Matching } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
+import { findSocketFault } from './model/origin.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
 import { unawaited } from './model/unawaited.ts'
 import { ReplyRoutes, type ReplyUpstreams } from './reply-routes.ts'
@@ -289,8 +290,11 @@ function unknownUrl (url: string, isAdHoc: boolean): string {
 }
 
 function unknownUpstream (name: string, known: Iterable<string>): string {
+  const fault = findSocketFault(name)
+  if (fault !== null) return `there is no upstream '${name}'; ${fault}`
   const guess = suggest(name, known)
-  return `there is no upstream '${withoutSecrets(name)}'${guess === null ? '; name one of `upstreams`, or give an http or https URL without query' : `; did you mean '${withoutSecrets(guess)}'?`}`
+  const hint = "; name one of `upstreams`, or give an http or https URL without query, or 'unix:' and a path"
+  return `there is no upstream '${withoutSecrets(name)}'${guess === null ? hint : `; did you mean '${withoutSecrets(guess)}'?`}`
 }
 
 function refused (path: string, message: string, given: string, known: Iterable<string>): ConfigError {

@@ -161,10 +161,6 @@ test('a bundler sees everything that lib loads', () => {
   assert.deepEqual(lib.filter(({ path, text }) => hidden.test(code(text)) && !path.startsWith('lib/cli')).map(({ path }) => path), [])
 })
 
-test('no file of lib is longer than 300 lines', () => {
-  assert.deepEqual(lib.map(({ path, text }) => [path, text.split('\n').length - 1] as const).filter(([, lines]) => lines > 300), [])
-})
-
 // docs/architecture.md, Vocabulary.
 const forbidden = new Set([
   'cluster', 'backend', 'server', 'host', 'target', 'peer', 'node', 'service', 'destination', 'middleware', 'filter', 'interceptor', 'handler',

@@ -13,7 +13,10 @@ const rows = page.split('\n').filter((line) => /^\| [A-Z\d]+(-\d+)?\d*a? \|/.tes
 const named = (text: string): { file: string, name: string }[] => [...text.matchAll(/`((?:behaviour|contract|lib|regression)\/[\w/-]+)` “([^”]+)”/g)].map(([, file, name]) => ({ file: file!, name: name! }))
 
 const series = (letter: string, count: number): string[] => Array.from({ length: count }, (_, index) => `${letter}${index + 1}`)
-const ids = [...series('C', 12), 'C12a', ...series('C', 19).slice(12), ...series('F', 25), ...series('H', 6), ...series('E', 3), ...series('I', 2), 'HC', ...series('W', 4), ...series('2-', 21), ...series('S', 5), ...series('X', 3), 'P1', 'D1', 'D2', 'V1', 'V2', ...series('N', 3)]
+const ids = [
+  ...series('C', 12), 'C12a', ...series('C', 19).slice(12), ...series('F', 25), ...series('H', 6), ...series('E', 3), ...series('I', 2), 'HC', ...series('W', 6), ...series('2-', 22),
+  ...series('S', 5), ...series('X', 3), 'P1', 'D1', 'D2', 'V1', 'V2', ...series('N', 3)
+]
 
 test('every rule has its row, and none is open', () => {
   assert.deepEqual(rows.map((row) => row.split('|')[1]!.trim()), ids)

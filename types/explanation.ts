@@ -62,7 +62,7 @@ export interface ExplainedCanary {
 }
 
 export interface ExplainedEndpoint {
-  /** Origin, base path and path: where the request would go. */
+  /** Origin, base path and path: where the request would go; on a Unix socket `unix:/run/app.sock:/path`. */
   readonly url: string
   readonly origin: string
   readonly weight: number

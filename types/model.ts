@@ -16,7 +16,9 @@ import type { BodyFunction, RequestHead, ResponseHead } from './options.ts'
  * endpoint.isFaltering               retry policy, forwarder                       retry policy
  * endpoint.health, .ejectedUntil     health checks, ejector                        availability
  * endpoint.weight                    slow start                                    balancers
- * endpoint.breaker, .failures        breaker                                       availability
+ * endpoint.breaker, .breakerSince,   breaker                                       availability, choice of an endpoint
+ *   .failures, .refusals, .passed
+ * endpoint.probing, .probedAt        attempt, breaker                              choice of an endpoint
  * upstream.refresh                   monitor, when it is made                      breaker
  * canary.weight                      setCanary                                     canary choice, once per exchange
  * canary.fallbacks                   canary choice                                 stats
@@ -217,13 +219,13 @@ export interface ProbeAnswer {
 
 /** One origin with its own pool. Plain numbers: one thread, no locks. */
 export interface Endpoint {
-  /** `scheme://host:port` */
+  /** `scheme://host:port`, or `unix:` and a path. */
   readonly origin: string
   /** Its name in metrics: origin and base path; one for all that `reply.proxy` names by URL. */
   readonly label: string
   /** Value of the Host header. */
   readonly host: string
-  /** The same where a request has to say it; null where its connection does so by itself. */
+  /** The same where a request has to say it; null where it is that of the origin, which connections say by themselves. */
   readonly hostField: string | null
   /** Put in front of every path; '' for none. */
   readonly basePath: string
@@ -248,14 +250,23 @@ export interface Endpoint {
   health: 'unknown' | 'healthy' | 'unhealthy'
   /** On the clock of `performance.now()`; 0 when it is not ejected. */
   ejectedUntil: number
-  /** In a row; while its breaker is half-open, below zero, how many probes are still to succeed. */
+  /** In a row, as its breaker counts them; and of these, or beside them, those to connect. */
   failures: number
-  /** Requests at one time while its breaker is half-open. */
+  refusals: number
+  /** Requests at one time while its breaker is half-open, and as many that have to go well. */
   readonly probes: number
+  /** Milliseconds after which a probe that is not judged keeps the next one out no longer. */
+  readonly probeTimeout: number
+  /** Probes under way that are not judged, when the last of them began, and how many have gone well. */
+  probing: number
+  probedAt: number
+  passed: number
   /** Whether its last answer, or the lack of one, was such that somebody wanted another. */
   isFaltering: boolean
   /** `open` is never available, not even in panic. Who writes it calls `upstream.refresh()`. */
   breaker: 'closed' | 'open' | 'half-open'
+  /** When it became that. */
+  breakerSince: number
 }
 
 /** How much of a pool is in use; endpoints that share a pool share them. */
@@ -376,6 +387,11 @@ export interface Attempt {
   readonly statusCode: number
   /** Whether the connection had carried a request before. */
   readonly reused: boolean
+  /** Milliseconds for which that connection had carried nothing; 0 for a new one. */
+  readonly idleTime: number
+  /** Whether it began while the breaker of its endpoint was half-open; and whether the head of its answer has decided what that is worth. */
+  readonly isProbe: boolean
+  readonly isJudged: boolean
   readonly error: ProxyErrorLike | null
 }
 

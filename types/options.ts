@@ -8,7 +8,7 @@ import type { Balancer } from './policy.ts'
  * reported together, as one `ConfigError`, when the app becomes ready; a key that is not listed here is a problem.
  */
 export interface ProxyOptions extends Partial<Omit<RouteOptions, 'url' | 'upstream'>> {
-  /** Named upstreams. A string is one endpoint, an array of strings several. */
+  /** Named upstreams. A string is one endpoint (a URL, or `unix:/run/app.sock`), an array of strings several. */
   upstreams?: Record<string, UpstreamOptions | string | string[]>
   /** Declared routes, each a Fastify route. */
   routes?: RouteOptions[]
@@ -52,7 +52,7 @@ export interface AdHocOptions {
 
 /** A group of interchangeable endpoints. */
 export interface UpstreamOptions {
-  /** At least one. A URL with a path puts that path in front of every path sent to it. */
+  /** At least one: URLs, of which one with a path puts that path in front of every path sent to it, or Unix sockets; see `EndpointOptions.origin`. */
   endpoints: (string | EndpointOptions)[]
   /**
    * How an endpoint is chosen; all honour weights. `power-of-two` draws two and takes the less busy one; `round-robin` takes turns; `random` draws;
@@ -66,7 +66,8 @@ export interface UpstreamOptions {
   pool?: PoolOptions
   /**
    * Asks an endpoint nothing for a while that has failed several times in a row (`circuit_open`, 503, where it is the only one). What counts: no
-   * connection, a broken one, a timeout, an answer that is no HTTP; never a status.
+   * connection, a broken one, a timeout, an answer that is no HTTP; never a status, nor a kept connection that was closed for being idle. See `counts`. A
+   * health check that passes closes it.
    * @default on, with the defaults below
    */
   breaker?: false | BreakerOptions
@@ -103,10 +104,17 @@ export interface BreakerOptions {
    */
   halfOpenAfter?: number
   /**
-   * Requests that it is given at one time then, and that have to go well.
+   * Requests that it is given at one time then, and that have to go well: that the head of an answer comes. One that takes longer than `halfOpenAfter` to get
+   * there lets the next one in.
    * @default 1
    */
   probes?: number
+  /**
+   * Failures that count: `connect`, no connection could be made; `all`, also what came after it was sent: a connection that broke, a timeout, an answer that is no
+   * HTTP. The latter can be provoked by whoever knows a request over which the upstream breaks its connection.
+   * @default 'connect' while an endpoint is the last that is available, 'all' for others
+   */
+  counts?: 'connect' | 'all'
 }
 
 export interface LimitOptions {
@@ -135,7 +143,11 @@ export interface HashOptions {
 }
 
 export interface EndpointOptions {
-  /** `http://name:port` or `https://name:port`, optionally with a base path. */
+  /**
+   * `http://name:port` or `https://name:port`, optionally with a base path; or `unix:/run/app.sock`, the absolute path of a Unix socket, of which
+   * nothing is decoded, without TLS and without a base path. `Host` is `localhost` there, unless `host` says otherwise. A socket that is not
+   * there, or not ours to open, is `connection_refused` (502).
+   */
   origin: string
   /**
    * Share of the traffic in relation to the other endpoints.
@@ -253,7 +265,7 @@ export interface PoolOptions {
    */
   keepAliveTimeout?: number
   /**
-   * Bound on name resolution, TCP and TLS handshake together (`connection_timeout`, 504).
+   * Bound on name resolution, TCP, the answer of `proxy` and TLS handshake together (`connection_timeout`, 504).
    * @default 5000
    */
   connectTimeout?: number
@@ -264,18 +276,47 @@ export interface PoolOptions {
    * @default 'http1'
    */
   protocol?: 'http1' | 'h2'
-  /** TLS towards the endpoints. */
+  /**
+   * Bytes of names and values in the head of an answer, and of its trailers. From so many on it is `http_response_header_section_size` (502), which
+   * neither breaker nor ejection counts. At most 16 MiB; over HTTP/2 Node takes about 144 KiB, compressed, whatever is written here.
+   * A client of HTTP/2 is sent 64 KiB at most, unless `maxSendHeaderBlockLength` among Fastify's own `http` or `https` options says otherwise.
+   * @default 16384, or what Node was told by `--max-http-header-size`
+   */
+  maxHeaderSize?: number
+  /**
+   * A forward proxy, `http://proxy:3128` or `https://…`, without path and query: connections to the endpoints are made through it, by CONNECT, for
+   * http:// and https:// origins, health checks and warm connections included. User information in it becomes `Proxy-Authorization: Basic` and is told
+   * nowhere. To an https:// proxy `tls.ca`, `tls.minVersion`, `tls.ciphers` and `tls.rejectUnauthorized` hold too, the client certificate and `servername` not.
+   * What it answers but 2xx is `connection_refused` (502), 504 `connection_timeout` (504), what is no HTTP `http_protocol_error` (502), and no answer
+   * `connection_terminated` (502): nothing has been sent by then, so that every method may be tried again. Not for endpoints on Unix sockets.
+   */
+  proxy?: string
+  /** TLS towards the endpoints. Key material that does not fit is refused at start. */
   tls?: TlsOptions
 }
 
 export interface TlsOptions {
   /** Authorities to trust in place of Node's own list. */
   ca?: string | Buffer | (string | Buffer)[]
-  /** Client certificate (PEM). */
+  /** Client certificate (PEM), with the chain behind it where there is one. Needs `key`. */
   cert?: string | Buffer
-  /** Key of the client certificate (PEM). */
+  /** Key of the client certificate (PEM). Needs `cert`. */
   key?: string | Buffer
-  /** Name sent in SNI and checked against the certificate, in place of the endpoint's host name. */
+  /** Of an encrypted `key`, or of `pfx`. Told nowhere. */
+  passphrase?: string
+  /** Client certificate and key in one (PKCS#12, what a .p12 or .pfx file holds), as a buffer or a binary string; in place of `cert` and `key`. */
+  pfx?: string | Buffer
+  /**
+   * The oldest version of TLS that is spoken.
+   * @default Node's own, TLSv1.2
+   */
+  minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  /**
+   * Cipher suites, as OpenSSL lists them, separated by colons. A name that OpenSSL does not know is refused.
+   * @default Node's own
+   */
+  ciphers?: string
+  /** Name sent in SNI and checked against the certificate, in place of the endpoint's host name; a dot at its end is left out. */
   servername?: string
   /**
    * Whether an untrusted certificate is refused (`tls_certificate_error`, 502). Turn it off for tests only.
@@ -293,7 +334,7 @@ export interface RouteOptions extends Omit<RouteShorthandOptions, 'websocket' | 
    * @default every method that Fastify supports, but for TRACE
    */
   method?: string | string[]
-  /** A name of `upstreams`, or a URL. */
+  /** A name of `upstreams`, a URL, or a Unix socket (`unix:/run/app.sock`). */
   upstream: string
 }
 
@@ -602,7 +643,7 @@ export interface CanaryOptions {
    * @default the name of the upstream
    */
   name?: string
-  /** A name of `upstreams`, or a URL. */
+  /** A name of `upstreams`, a URL, or a Unix socket (`unix:/run/app.sock`). */
   upstream: string
   /** Header that decides: without `values`, `true`, `1` and `always` choose the canary, `false`, `0` and `never` the stable side. */
   header?: string

@@ -76,8 +76,10 @@ export interface Observer {
   onEvent?: (event: UpstreamEvent) => void
   /** An upstream has been built; who answers is told of the connections to its endpoints. */
   onUpstream?: (upstream: Upstream) => ConnectionObserver
-  /** One active health check is over. */
-  onHealthCheck?: (upstream: Upstream, endpoint: Endpoint, hasPassed: boolean) => void
+  /** The head of an answer to a request that a half-open breaker has let through is here. */
+  onProbeAnswered?: (attempt: Attempt) => void
+  /** One active health check is over, that began at this time. */
+  onHealthCheck?: (upstream: Upstream, endpoint: Endpoint, hasPassed: boolean, startedAt: number) => void
 }
 
 /** Who ended a connection: the upstream, we for its being idle, we for another reason, or something that went wrong. */

@@ -10,6 +10,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ProxyAttempt } from '../../lib/data-plane/attempt.ts'
 import type { AttemptOwner } from '../../lib/data-plane/attempt-owner.ts'
 import { ProxyEndpoint } from '../../lib/model/endpoint.ts'
+import { readOrigin } from '../../lib/model/origin.ts'
 import { ProxyExchange } from '../../lib/model/exchange.ts'
 import { ProxyUpstream } from '../../lib/model/upstream.ts'
 import { Recorder } from '../../lib/observe/metrics/recorder.ts'
@@ -27,7 +28,7 @@ const isSmoke = process.argv.includes('--smoke')
 function samples (): { exchange: ProxyExchange, attempt: ProxyAttempt } {
   const upstream = new ProxyUpstream('a', { endpoints: [], available: [], tiers: null, isPanic: false, balancer: { pick: (available) => available[0]! }, observers: [] })
   const settings = { weight: 1, host: null, servername: null, connections: 128, connectTimeout: 5000, priority: 0 }
-  const endpoint = new ProxyEndpoint(new URL('http://10.0.0.1'), settings as ConstructorParameters<typeof ProxyEndpoint>[1], {} as never)
+  const endpoint = new ProxyEndpoint(readOrigin('http://10.0.0.1'), settings as ConstructorParameters<typeof ProxyEndpoint>[1], {} as never)
   const request = { method: 'GET' } as FastifyRequest
   const exchange = new ProxyExchange(request, { statusCode: 200 } as FastifyReply, { id: '/*', upstream, slow: 200, canaries: null } as unknown as Route, 1.25)
   const attempt = new ProxyAttempt(exchange, endpoint, 1, 1.5, {} as AttemptOwner)

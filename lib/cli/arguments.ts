@@ -17,7 +17,7 @@ export type Command =
 export const usage = `Usage: sluice --to URL [--port 3000] [--host 127.0.0.1]
        sluice --config FILE [--port 3000] [--host 127.0.0.1]
 
-  --to URL       forwards everything to this http or https URL
+  --to URL       forwards everything to this http or https URL, or to a Unix socket (unix:/run/app.sock)
   --config FILE  takes the options of fastify-sluice from a JSON file, or from the default export of a module
   --port PORT    listens on this port; 0 takes a free one (default 3000)
   --host HOST    listens on this address; 0.0.0.0 for all (default 127.0.0.1)
@@ -48,7 +48,10 @@ export function parseArguments (args: readonly string[]): Command {
   const port = given.get('port') ?? '3000'
   const host = given.get('host') ?? '127.0.0.1'
   if (to !== undefined && config !== undefined) problems.push({ path: '--to', message: 'cannot be given with --config' })
-  if (to !== undefined && !isUrl(to)) problems.push({ path: '--to', message: `must be an http or https URL without query, such as 'http://localhost:8080', not '${withoutSecrets(to)}'` })
+  if (to !== undefined && !isUrl(to)) {
+    const wanted = "must be an http or https URL without query, such as 'http://localhost:8080', or a Unix socket, such as 'unix:/run/app.sock'"
+    problems.push({ path: '--to', message: `${wanted}, not '${withoutSecrets(to)}'` })
+  }
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) problems.push({ path: '--port', message: `must be a number from 0 to 65535, not '${port}'` })
   // Last, so that it is not said of a flag that was misspelt.
   if (to === undefined && config === undefined && problems.length === 0) problems.push({ path: '--to', message: 'is required, unless --config is given; see sluice --help' })

@@ -14,6 +14,7 @@ import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
 import { seatsOf } from '../data-plane/limit/seats.ts'
 import { ProxyCanary } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
+import { readOrigin } from '../model/origin.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
 import type { CanaryConfig, RouteConfig, UpstreamConfig, WebSocketConfig } from './normalize.ts'
 import { withoutSecrets } from '../errors.ts'
@@ -38,17 +39,16 @@ export interface Building {
 /** @param label what stands for its name in metrics, and for its endpoints: where names are not the configuration's */
 export function buildUpstream (config: UpstreamConfig, building: Building, label: string | null = null): Upstream {
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
-    const url = new URL(endpoint.origin)
-    const pool = building.openPool(url.origin, config.pool)
-    return new ProxyEndpoint(url, {
+    const origin = readOrigin(endpoint.origin)
+    const pool = building.openPool(origin.text, config.pool)
+    return new ProxyEndpoint(origin, {
       weight: endpoint.weight,
       priority: endpoint.priority,
       host: endpoint.host ?? null,
       servername: config.pool.tls?.servername ?? null,
-      saysHost: config.pool.protocol === 'http1',
       connections: capacityOf(config.pool),
       connectTimeout: config.pool.connectTimeout,
-      probes: config.breaker === false ? 1 : config.breaker.probes,
+      ...config.breaker !== false && { probes: config.breaker.probes, probeTimeout: config.breaker.halfOpenAfter },
       ...label !== null && { label }
     }, pool, seatsOf(pool, capacityOf(config.pool)))
   })
@@ -72,9 +72,9 @@ export function buildUpstream (config: UpstreamConfig, building: Building, label
 const writtenConnectTimeouts = new WeakMap<Upstream, number>()
 
 /** Those of the app, and what the upstream's own policies learn by. The breaker first: who comes after it sees what it did. */
-function observersOf (learner: Observer | null, breaker: UpstreamConfig['breaker'], { observers }: Building): readonly Observer[] {
+function observersOf (learner: Observer | null, breaker: UpstreamConfig['breaker'], { observers, tools }: Building): readonly Observer[] {
   if (learner === null && breaker === false) return observers
-  return [...(breaker === false ? [] : [new Breaker(breaker)]), ...observers, ...(learner === null ? [] : [learner])]
+  return [...(breaker === false ? [] : [new Breaker(breaker, tools.now)]), ...observers, ...(learner === null ? [] : [learner])]
 }
 
 /** A declared route, ready for requests; null, and problems, if it names what is not there. */

@@ -4,7 +4,7 @@ import type { HealthConfig } from '../control-plane/health/index.ts'
 import type { OutlierConfig } from '../control-plane/outlier/index.ts'
 import type { BalancerConfig } from '../data-plane/balancer/index.ts'
 import type {
-  AdHocOptions, BodyOptions, CanaryOptions, CookieOptions, HeaderEdits, PoolOptions, ResponseHeaderEdits, RouteBehaviour, TimeoutOptions,
+  AdHocOptions, BodyOptions, CanaryOptions, CookieOptions, HeaderEdits, ResponseHeaderEdits, RouteBehaviour, TimeoutOptions,
   UpstreamOptions, WebSocketOptions
 } from '../../types/options.ts'
 import { copyOptions, freeze, isPlain, type Plain } from './plain.ts'
@@ -14,7 +14,9 @@ import { checkCookies, checkRewrite, settleWebSocket } from './route-policies.ts
 import { checkUpstream } from './upstream-policies.ts'
 import type { BreakerConfig } from '../data-plane/breaker/index.ts'
 import type { LimitConfig } from '../data-plane/limit/index.ts'
+import type { PoolConfig } from '../data-plane/pool/index.ts'
 import type { RetryConfig } from '../data-plane/retry/index.ts'
+import { readOrigin } from '../model/origin.ts'
 import { canonicalUrl, isUrl, join, unknownKey, validate } from './validate.ts'
 
 export interface EndpointConfig {
@@ -30,7 +32,7 @@ export interface UpstreamConfig {
   readonly balancer: BalancerConfig
   readonly breaker: false | BreakerConfig
   readonly limits: LimitConfig
-  readonly pool: Required<Omit<PoolOptions, 'tls'>> & Pick<PoolOptions, 'tls'>
+  readonly pool: PoolConfig
   readonly health: false | HealthConfig
   readonly outlier: false | OutlierConfig
   readonly slowStart: number
@@ -165,9 +167,9 @@ function normalizeOneLine (route: Plain, defaults: Plain, upstreams: UpstreamCon
     upstreams.push({ ...config, name: upstream as string })
   } else if (isUrl(given)) {
     // The path of the URL is what replaces the prefix, not something in front of it.
-    const url = new URL(given as string)
-    upstream = url.origin
-    rewritePrefix = route['rewritePrefix'] ?? url.pathname
+    const { text, path } = readOrigin(given as string)
+    upstream = text
+    rewritePrefix = route['rewritePrefix'] ?? path
   }
   if ('rewrite' in route && 'rewritePrefix' in route) problems.push({ path: 'rewritePrefix', message: 'cannot be given together with `rewrite`' })
   if ('rewrite' in route || 'rewrite' in defaults) rewritePrefix = undefined
@@ -176,8 +178,7 @@ function normalizeOneLine (route: Plain, defaults: Plain, upstreams: UpstreamCon
 
 export function normalizeUpstream (name: string, value: unknown, where: string, problems: Problem[]): UpstreamConfig | null {
   let full: unknown = copyOptions(value)
-  if (typeof full === 'string') full = { endpoints: [full] }
-  else if (Array.isArray(full)) full = { endpoints: full }
+  if (typeof full === 'string' || Array.isArray(full)) full = { endpoints: [full].flat() }
   if (isPlain(full) && Array.isArray(full['endpoints'])) {
     full['endpoints'] = full['endpoints'].map((endpoint: unknown) => typeof endpoint === 'string' ? { origin: endpoint } : endpoint)
   }

@@ -25,7 +25,8 @@ export const endpointSchema: OptionSchema = {
     origin: { kind: ['url'] },
     weight: { kind: ['number'], exclusiveMinimum: 0, default: 1 },
     priority: { kind: ['integer'], minimum: 0, maximum: 1000, default: 0 },
-    host: { kind: ['string'], minLength: 1 }
+    // undici would refuse each request that says it, and blame the client.
+    host: { kind: ['string'], pattern: '^[!-~]+$', meaning: 'a host, and perhaps a port' }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Problem } from '../../types/control.ts'
 import { balancers, isBalancer } from '../data-plane/balancer/index.ts'
 import type { HealthConfig } from '../control-plane/health/index.ts'
+import { findPoolFaults } from '../data-plane/pool/index.ts'
 import type { UpstreamConfig } from './normalize.ts'
 import { suggest } from './suggest.ts'
 import { join, validate } from './validate.ts'
@@ -9,8 +10,10 @@ import { join, validate } from './validate.ts'
 export function checkUpstream (config: UpstreamConfig, where: string, problems: Problem[]): boolean {
   const before = problems.length
   checkBalancer(config.balancer, join(where, 'balancer'), problems)
-  const { health, outlier, pool } = config
-  if (pool.warm > pool.connections) problems.push({ path: join(join(where, 'pool'), 'warm'), message: `is ${pool.warm}, more than the ${pool.connections} of pool.connections` })
+  const { health, outlier, pool, endpoints } = config
+  for (const { path, message } of findPoolFaults(pool, endpoints.map(({ origin }) => origin))) {
+    problems.push({ path: ['pool', ...path].reduce(join, where), message })
+  }
   if (outlier !== false && outlier.maxEjection < outlier.baseEjection) {
     problems.push({ path: join(join(where, 'outlier'), 'maxEjection'), message: `is ${outlier.maxEjection} ms, less than the ${outlier.baseEjection} ms of outlier.baseEjection` })
   }

@@ -2,11 +2,21 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { Problem } from '../../types/control.ts'
 import type { OptionSchema } from '../../types/policy.ts'
 import { withoutSecrets } from '../errors.ts'
+import { findSocketFault, isUnixSocket, readOrigin } from '../model/origin.ts'
 import { suggest } from './suggest.ts'
 
-type Kind = 'retryClass' | 'string' | 'strings' | 'number' | 'integer' | 'integers' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'origins' | 'pem' | 'replacements'
+type Kind = 'retryClass' | 'string' | 'strings' | 'number' | 'integer' | 'integers' | 'boolean' | 'false' | 'function' | 'object' | 'regexp' | 'url' | 'origins' | 'pem' | 'pfx' | 'secret' | 'replacements'
 
-const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> = {
+interface KindOfValue {
+  readonly is: (value: unknown) => boolean
+  readonly called: string
+  /** What is wrong with a value that was nearly one. */
+  readonly faultOf?: (value: string) => string | null
+  /** Told of without the value. */
+  readonly isSecret?: true
+}
+
+const kinds: Record<Kind, KindOfValue> = {
   retryClass: {
     is: (value) => value === 'connect' || value === 'stale' || value === 'reset' || value === 'timeout' || (Number.isInteger(value) && (value as number) >= 400 && (value as number) <= 599),
     called: "'connect', 'stale', 'reset', 'timeout', or a status from 400 to 599"
@@ -21,9 +31,16 @@ const kinds: Record<Kind, { is: (value: unknown) => boolean, called: string }> =
   function: { is: (value) => typeof value === 'function', called: 'a function' },
   object: { is: (value) => typeof value === 'object' && value !== null && !Array.isArray(value), called: 'an object' },
   regexp: { is: (value) => value instanceof RegExp, called: 'a regular expression' },
-  url: { is: isUrl, called: "an http or https URL without query, such as 'http://10.0.0.1:3000'" },
+  url: {
+    is: isUrl,
+    called: "an http or https URL without query, such as 'http://10.0.0.1:3000', or a Unix socket, such as 'unix:/run/app.sock'",
+    faultOf: findSocketFault
+  },
   origins: { is: (value) => Array.isArray(value) && value.length > 0 && value.every(isOrigin), called: "a list of origins, such as 'http://10.0.0.1:3000'" },
   pem: { is: (value) => typeof value === 'string' || Buffer.isBuffer(value) || (Array.isArray(value) && value.every((item) => typeof item === 'string' || Buffer.isBuffer(item))), called: 'PEM text or a buffer' },
+  pfx: { is: (value) => typeof value === 'string' || Buffer.isBuffer(value), called: 'a buffer or a binary string' },
+  // A passphrase may have been written as a number.
+  secret: { is: (value) => typeof value === 'string', called: 'a string', isSecret: true },
   replacements: { is: isReplacements, called: 'a list of pairs: a text that is not empty, and a text or a function in its place' }
 }
 
@@ -34,21 +51,23 @@ function isReplacements (value: unknown): boolean {
   })
 }
 
-/** A URL that names an endpoint: an origin, perhaps with a base path, and nothing that would be silently dropped. */
+/** What names an endpoint: an origin, perhaps with a base path, and nothing that would be silently dropped; or a Unix socket. */
 export function isUrl (value: unknown): boolean {
-  if (typeof value !== 'string' || !URL.canParse(value)) return false
+  if (typeof value !== 'string' || findSocketFault(value) !== null) return false
+  if (isUnixSocket(value)) return true
+  if (!URL.canParse(value)) return false
   const url = new URL(value)
   return (url.protocol === 'http:' || url.protocol === 'https:') && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
 }
 
 /** One form of those that name the same endpoint. */
 export function canonicalUrl (text: string): string {
-  const url = new URL(text)
-  return url.origin + url.pathname.replace(/\/$/, '')
+  const { text: origin, path } = readOrigin(text)
+  return origin + path.replace(/\/$/, '')
 }
 
 function isOrigin (value: unknown): boolean {
-  return isUrl(value) && new URL(value as string).pathname === '/'
+  return isUrl(value) && readOrigin(value as string).path === '/'
 }
 
 const ajv = new Ajv({ allErrors: true, verbose: true, useDefaults: true, strict: false, allowUnionTypes: true })
@@ -109,7 +128,7 @@ function messageOf (error: ErrorObject): string {
     case 'required':
       return 'is required'
     case 'kind':
-      return `must be ${(error.schema as Kind[]).map((name) => kinds[name].called).join(' or ')}, not ${show(error.data)}`
+      return kindMessage(error.schema as Kind[], error.data)
     case 'type':
       return `must be ${schema['type'] === 'array' ? 'an array' : 'an object'}, not ${show(error.data)}`
     case 'enum':
@@ -126,6 +145,13 @@ function messageOf (error: ErrorObject): string {
       // minimum, maximum and their kind: Ajv's own words are plain enough.
       return `${error.message}, not ${show(error.data)}`
   }
+}
+
+function kindMessage (names: readonly Kind[], value: unknown): string {
+  const expected = `must be ${names.map((name) => kinds[name].called).join(' or ')}`
+  if (names.some((name) => kinds[name].isSecret === true)) return expected
+  const fault = typeof value === 'string' ? names.map((name) => kinds[name].faultOf?.(value)).find((found) => found !== undefined && found !== null) : undefined
+  return `${expected}, not ${show(value)}${fault === undefined ? '' : `; ${fault}`}`
 }
 
 export function unknownKey (key: string, known: readonly string[]): string {

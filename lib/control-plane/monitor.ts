@@ -72,12 +72,12 @@ export class UpstreamMonitor implements Observer, ChecksOwner, EjectorOwner {
     this.#slowStart.close()
   }
 
-  probed (endpoint: Endpoint, fault: string | null): void {
+  probed (endpoint: Endpoint, fault: string | null, startedAt: number): void {
     const counts = this.probes.get(endpoint)!
     if (fault === null) counts.passed++
     else counts.failed++
     counts.lastFault = fault
-    for (const observer of this.upstream.state.observers) observer.onHealthCheck?.(this.upstream, endpoint, fault === null)
+    for (const observer of this.upstream.state.observers) observer.onHealthCheck?.(this.upstream, endpoint, fault === null, startedAt)
     this.ejector?.probed(endpoint, fault === null)
   }
 

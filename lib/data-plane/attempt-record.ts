@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Attempt, Endpoint, ProxyErrorLike, Upstream } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
+import { beginProbe, endProbe } from './breaker/probes.ts'
 import type { Tunnel } from './upgrade/tunnel.ts'
 import type { Carried, Connection, Silence } from './pool/connection.ts'
 
@@ -23,6 +24,9 @@ export class AttemptRecord extends AsyncResource implements Attempt, Carried {
   statusCode = 0
   connectTime = 0
   reused = false
+  idleTime = 0
+  readonly isProbe: boolean
+  isJudged = false
   error: ProxyErrorLike | null = null
   /** Set by the pool when it finds a connection. */
   client: Connection | null = null
@@ -35,6 +39,8 @@ export class AttemptRecord extends AsyncResource implements Attempt, Carried {
   /** Given up before its connection stood: undici makes that all the same, and the seat is taken until then. */
   #lingers = false
   #isSeated = true
+  /** The half-open period that it is a probe of. */
+  #period = 0
 
   constructor (exchange: ProxyExchange, endpoint: Endpoint, number: number, startedAt: number, owner: AttemptOwner) {
     super('SLUICE_ATTEMPT')
@@ -48,6 +54,16 @@ export class AttemptRecord extends AsyncResource implements Attempt, Carried {
     this.silence = owner.tracing
     endpoint.active++
     endpoint.seats.take()
+    this.isProbe = endpoint.breaker === 'half-open'
+    if (this.isProbe) this.#period = beginProbe(endpoint, startedAt)
+  }
+
+  /** The head of its answer is here, which is what a probe is for. */
+  protected judge (): void {
+    this.isJudged = true
+    endProbe(this.endpoint, this.#period)
+    const { observers } = this.upstream.state
+    for (let index = 0; index < observers.length; index++) observers[index]!.onProbeAnswered?.(this)
   }
 
   protected close (error: ProxyErrorLike | null): void {
@@ -56,6 +72,8 @@ export class AttemptRecord extends AsyncResource implements Attempt, Carried {
     this.endedAt = performance.now()
     // Here and not with the head: a long download is load.
     this.endpoint.active--
+    if (this.client !== null) this.client.freedAt = this.endedAt
+    if (this.isProbe && !this.isJudged) endProbe(this.endpoint, this.#period)
     if (!this.#lingers) this.#leave()
   }
 

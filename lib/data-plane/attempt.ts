@@ -52,7 +52,8 @@ export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswe
     if (this.isOver) throw abandoned
     this.reused = this.client!.carried++ > 0
     this.sentAt = performance.now()
-    if (!this.reused) this.connectTime = this.client!.connectTimeSince(this.startedAt)
+    if (this.reused) this.idleTime = this.sentAt - this.client!.freedAt
+    else this.connectTime = this.client!.connectTimeSince(this.startedAt)
     const { exchange } = this
     this.client!.expectAnswer?.(exchange.upstreamPath === '*')
     const { timeouts } = exchange.route
@@ -83,6 +84,7 @@ export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswe
     this.headAt = performance.now()
     this.statusCode = statusCode
     this.#resume = resume
+    if (this.isProbe) this.judge()
     if (statusCode === 304) restoreLength(this.#headers, this.client!)
     const { retry } = exchange.route
     if (retry !== null && retry.statuses !== null && retry.statuses.has(statusCode) && this.#isRefused()) return true
@@ -104,6 +106,7 @@ export class ProxyAttempt extends AttemptRecord implements BodySource, KeptAnswe
     this.headAt = performance.now()
     this.statusCode = statusCode
     this.#headers = switchProtocols(this, raw, socket, this.owner)
+    if (this.isProbe) this.judge()
     this.outgrow()
     this.#handOverWhole()
   }

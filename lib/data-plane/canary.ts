@@ -1,8 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import type { Canary, CanaryReason } from '../../types/model.ts'
+import type { Tools } from '../../types/policy.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import { readCookie } from './cookie.ts'
-import { proxyError } from '../errors.ts'
+import { isProbing } from './limit/choose.ts'
+import { ProxyError, proxyError } from '../errors.ts'
 
 /** A value says canary, stable, or nothing; in the last case the next rule is asked. */
 type Verdict = 'canary' | 'stable' | null
@@ -12,36 +14,56 @@ type Verdict = 'canary' | 'stable' | null
  * Nothing that a client sends is an error here.
  * @throws ProxyError `no_healthy_upstream` when the chosen canary has no endpoint and says `fail`
  */
-export function chooseVariant (exchange: ProxyExchange, canaries: readonly Canary[], random: () => number): void {
+export function chooseVariant (exchange: ProxyExchange, canaries: readonly Canary[], tools: Tools): void {
   const { request } = exchange
   for (const canary of canaries) {
     if (canary.header === null) continue
     const verdict = judge(canary, headerOf(request, canary.header))
     if (verdict === 'stable') return
-    if (verdict === 'canary') return take(exchange, canary, 'header')
+    if (verdict === 'canary') return take(exchange, canary, 'header', tools)
   }
   for (const canary of canaries) {
     if (canary.cookie === null) continue
     const verdict = judge(canary, readCookie(request.headers.cookie, canary.cookie))
     if (verdict === 'stable') return
-    if (verdict === 'canary') return take(exchange, canary, 'cookie')
+    if (verdict === 'canary') return take(exchange, canary, 'cookie', tools)
   }
   for (const canary of canaries) {
-    if (canary.weight > 0 && draw(canary, request, random)) return take(exchange, canary, 'weight')
+    if (canary.weight > 0 && draw(canary, request, tools.random)) return take(exchange, canary, 'weight', tools)
   }
 }
 
-function take (exchange: ProxyExchange, canary: Canary, reason: CanaryReason): void {
-  const { available, isPanic } = canary.upstream.state
-  // Endpoints that are all unwell are a last resort; the stable side is a better one.
-  if (available.length === 0 || (isPanic && canary.onEmpty === 'stable')) {
-    if (canary.onEmpty === 'fail') throw proxyError('no_healthy_upstream', 'select')
+function take (exchange: ProxyExchange, canary: Canary, reason: CanaryReason, { now }: Tools): void {
+  const { state } = canary.upstream
+  const isEmpty = state.available.length === 0
+  if (isEmpty && canary.onEmpty === 'fail') throw proxyError('no_healthy_upstream', 'select')
+  // Endpoints that are all unwell, or are being probed, are a last resort; the stable side is a better one.
+  if (canary.onEmpty === 'stable' && (isEmpty || state.isPanic || isProbing(state, now))) {
     canary.fallbacks++
     return
   }
   exchange.canary = canary
   exchange.variantReason = reason
   exchange.upstream = canary.upstream
+}
+
+/**
+ * Leads an exchange back to the stable side whose canary has run out of endpoints between the choice and the sending: several requests of one turn may
+ * have counted on one probe.
+ * @returns false where the error is the exchange's end
+ */
+export function fallBack (exchange: ProxyExchange, error: unknown): boolean {
+  const { canary } = exchange
+  if (canary === null || canary.onEmpty !== 'stable' || exchange.attempts > 0 || !isOutOfEndpoints(error)) return false
+  canary.fallbacks++
+  exchange.canary = null
+  exchange.variantReason = null
+  exchange.upstream = exchange.route.upstream
+  return true
+}
+
+function isOutOfEndpoints (error: unknown): boolean {
+  return error instanceof ProxyError && (error.error === 'circuit_open' || error.error === 'no_healthy_upstream')
 }
 
 function headerOf (request: FastifyRequest, name: string): string | null {

@@ -122,7 +122,7 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, upgrade: '
     if (exchange.hiddenContentType !== null) request.raw.headers['content-type'] = exchange.hiddenContentType
     if (exchange.override !== null) applyPath(exchange, exchange.override)
     if ((request.method === 'OPTIONS' || request.method === 'TRACE') && endsHere(exchange)) return
-    if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools.random)
+    if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools)
     const path = rewritePath(exchange)
     exchange.outgoing = { method: exchange.override?.method ?? request.method, path, headers: {}, body: null, servername: null, reset: upgrade !== null, upgrade }
     if (exchange.totalDue !== Infinity) gate.forwarder.deadlines.arm(exchange)

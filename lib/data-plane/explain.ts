@@ -3,6 +3,7 @@ import type { ExplainedCanary, ExplainedEndpoint, Explanation, ImaginedRequest }
 import type { Attempt, Canary, Endpoint, ProxyErrorLike, Route, Upstream } from '../../types/model.ts'
 import type { RequestHead, ResponseHead } from '../../types/options.ts'
 import { ProxyExchange } from '../model/exchange.ts'
+import { urlOn } from '../model/origin.ts'
 import { chooseVariant } from './canary.ts'
 import { readCookie } from './cookie.ts'
 import { type Gate, isRestarted, rewritePath } from './entry.ts'
@@ -103,7 +104,7 @@ function choose (gate: Gate, exchange: ProxyExchange): void {
   if (route.canaries === null) return
   const before = route.canaries.map(({ fallbacks }) => fallbacks)
   try {
-    chooseVariant(exchange, route.canaries, gate.tools.random)
+    chooseVariant(exchange, route.canaries, gate.tools)
   } finally {
     // Nobody fell back: nobody was there.
     for (const [index, canary] of route.canaries.entries()) canary.fallbacks = before[index]!
@@ -145,6 +146,9 @@ function shapeResponse (exchange: ProxyExchange, problems: string[]): ResponseHe
     endedAt: at,
     statusCode: 200,
     reused: true,
+    idleTime: 0,
+    isProbe: false,
+    isJudged: false,
     error: null
   } satisfies Attempt
   try {
@@ -180,7 +184,7 @@ function describeEndpoints ({ state }: Upstream, path: string, now: number): Exp
   return state.endpoints.map((endpoint) => {
     const isAvailable = state.available.includes(endpoint)
     return {
-      url: endpoint.origin + endpoint.basePath + path,
+      url: urlOn(endpoint.origin, endpoint.basePath + path),
       origin: endpoint.origin,
       weight: endpoint.weight,
       active: endpoint.active,

@@ -7,6 +7,7 @@ import type { Payload, ProxyExchange, Respond } from '../model/exchange.ts'
 import { ProxyAttempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import { bodyFault, overdue } from './blame.ts'
+import { fallBack } from './canary.ts'
 import { withoutContent } from './content.ts'
 import { cutOff, endWithError } from './failure.ts'
 import { fitReply, isHttp2 } from './http2-reply.ts'
@@ -75,7 +76,7 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
       exchange.route.retry?.earn(exchange.upstream)
       this.send(exchange)
     } catch (error) {
-      this.fail(exchange, toProxyError(error, 'select'))
+      this.giveUp(exchange, toProxyError(error, 'select'))
     }
   }
 
@@ -105,6 +106,7 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
 
   /** 4: the request is aimed at it and sent. */
   begin (exchange: ProxyExchange, endpoint: Endpoint): void {
+    if (exchange.isHeld) this.deadlines.letGo(exchange)
     if (exchange.attempts > 0) this.#trace(exchange, exchange.attempts + 1)
     const startedAt = this.#tools.now()
     const attempt = new ProxyAttempt(exchange, endpoint, ++exchange.attempts, startedAt, this)
@@ -141,7 +143,12 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
   }
 
   giveUp (exchange: ProxyExchange, error: ProxyErrorLike): void {
-    this.#retrying.giveUp(exchange, error)
+    if (!fallBack(exchange, error)) {
+      this.#retrying.giveUp(exchange, error)
+      return
+    }
+    this.tracing?.discard(exchange, error)
+    this.request(exchange)
   }
 
   /** 7 and 8: the head is shaped and handed back. */

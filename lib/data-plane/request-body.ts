@@ -4,7 +4,7 @@ import type { ProxyExchange } from '../model/exchange.ts'
 import type { Carried } from './pool/connection.ts'
 import { type Replay, replayOf } from './retry/replay.ts'
 import type { Deadlines } from './timeouts.ts'
-import { dropSaid, readTrailers, trailerLines, type Trailers } from './trailers.ts'
+import { dropSaid, hasFaultyTrailer, readTrailers, trailerLines, type Trailers } from './trailers.ts'
 import { proxyError } from '../errors.ts'
 
 /**
@@ -121,7 +121,13 @@ export class RequestBody extends Readable {
       return
     }
     // A body that a hook has changed is not the one that they speak of.
-    if (this.#source === raw && raw.rawTrailers.length > 0) this.#takeTrailers(raw)
+    if (this.#source === raw && raw.rawTrailers.length > 0) {
+      if (hasFaultyTrailer(raw.rawTrailers)) {
+        this.destroy(proxyError('http_request_error', 'requestBody', new Error('a trailer field has characters that none may have')))
+        return
+      }
+      this.#takeTrailers(raw)
+    }
     this.push(null)
   }
 

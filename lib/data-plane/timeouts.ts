@@ -11,17 +11,27 @@ const IDLE_TICKS = 100
 export interface Ticker {
   /** Milliseconds, monotonic. */
   now (): number
-  /** Calls `turn` about every so many milliseconds, until the answer is called. */
-  every (milliseconds: number, turn: () => void): () => void
+  /** Calls `turn` about every so many milliseconds, until it is stopped. */
+  every (milliseconds: number, turn: () => void): Turning
+}
+
+/** What turns it for the time being. */
+export interface Turning {
+  stop (): void
+  /** From now on the process does not end while it turns; or may. */
+  hold (isHeld: boolean): void
 }
 
 const realTime: Ticker = {
   now: () => performance.now(),
   every (milliseconds, turn) {
     const timer = setInterval(turn, milliseconds)
-    // An exchange is held open by its sockets; its deadlines need not hold the process.
+    // An exchange is held open by its sockets; its deadlines need not hold the process. See `hold`.
     timer.unref()
-    return () => { clearInterval(timer) }
+    return {
+      stop: () => { clearInterval(timer) },
+      hold: (isHeld) => { if (isHeld) timer.ref(); else timer.unref() }
+    }
   }
 }
 
@@ -35,7 +45,9 @@ export class Deadlines {
   readonly #expire: (exchange: ProxyExchange, now: number) => void
   readonly #ticker: Ticker
   /** null while it stands still. */
-  #stop: (() => void) | null = null
+  #turning: Turning | null = null
+  /** Exchanges that nothing but this timer brings on: those between two attempts, or in a line. */
+  #held = 0
   #tick = 0
   #filed = 0
   #idle = 0
@@ -58,13 +70,32 @@ export class Deadlines {
     if (due === Infinity) return
     if (exchange.slot !== -1) {
       if (exchange.filedDue <= due) return
-      this.disarm(exchange)
+      this.#takeOut(exchange)
     }
-    if (this.#stop === null) this.#start()
+    if (this.#turning === null) this.#start()
     this.#file(exchange, due)
   }
 
+  /** As `arm`, for an exchange that has no socket of an upstream's for the time: the process is kept until it goes on. */
+  hold (exchange: ProxyExchange): void {
+    this.arm(exchange)
+    if (exchange.isHeld) return
+    exchange.isHeld = true
+    if (this.#held++ === 0) this.#turning?.hold(true)
+  }
+
+  /** The exchange goes on. */
+  letGo (exchange: ProxyExchange): void {
+    exchange.isHeld = false
+    if (--this.#held === 0) this.#turning?.hold(false)
+  }
+
   disarm (exchange: ProxyExchange): void {
+    if (exchange.isHeld) this.letGo(exchange)
+    this.#takeOut(exchange)
+  }
+
+  #takeOut (exchange: ProxyExchange): void {
     if (exchange.slot === -1) return
     const { before, behind } = exchange
     if (before === null) this.#slots[exchange.slot] = behind
@@ -77,8 +108,8 @@ export class Deadlines {
   }
 
   close (): void {
-    this.#stop?.()
-    this.#stop = null
+    this.#turning?.stop()
+    this.#turning = null
   }
 
   #file (exchange: ProxyExchange, due: number): void {
@@ -98,7 +129,8 @@ export class Deadlines {
     this.now = this.#ticker.now()
     this.#tick = Math.floor(this.now / TICK)
     this.#idle = 0
-    this.#stop = this.#ticker.every(TICK, () => { this.#turn() })
+    this.#turning = this.#ticker.every(TICK, () => { this.#turn() })
+    if (this.#held > 0) this.#turning.hold(true)
   }
 
   #turn (): void {
@@ -145,13 +177,13 @@ export class Deadlines {
         this.#fileAnew(exchange)
         continue
       }
-      this.disarm(exchange)
+      this.#takeOut(exchange)
       this.#expire(exchange, this.now)
     }
   }
 
   #fileAnew (exchange: ProxyExchange): void {
-    this.disarm(exchange)
+    this.#takeOut(exchange)
     const due = earliest(exchange)
     if (due !== Infinity) this.#file(exchange, due)
   }

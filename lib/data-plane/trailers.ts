@@ -34,6 +34,11 @@ export function withSums (connection: string | undefined): string {
 /** As Node refuses them when it writes; a parser may be more lenient than that. */
 const unwritable = /[^\t\x20-\x7e\x80-\xff]/
 
+/** Whether a trailer field is none: a client's parser was more lenient than that of its upstream may be. */
+export function hasFaultyTrailer (raw: readonly string[]): boolean {
+  return raw.some((item) => unwritable.test(item))
+}
+
 /**
  * The trailer fields that travel on, out of pairs as undici or Node hand them over; null for none.
  * @param connection what Connection named in the message's head: it names trailer fields too (RFC 9110 7.6.1)

@@ -1,4 +1,5 @@
 import type { Endpoint, EndpointPool, Seats } from '../../types/model.ts'
+import { nameForTls, type Origin } from './origin.ts'
 import { PoolSeats } from './seats.ts'
 
 interface EndpointSettings {
@@ -10,10 +11,9 @@ interface EndpointSettings {
   readonly connections: number
   readonly connectTimeout: number
   readonly probes?: number
+  readonly probeTimeout?: number
   /** In place of its address in metrics. */
   readonly label?: string
-  /** Whether connections put the authority of their origin into Host themselves; undici's do. */
-  readonly saysHost?: boolean
 }
 
 export class ProxyEndpoint implements Endpoint {
@@ -36,24 +36,31 @@ export class ProxyEndpoint implements Endpoint {
   ejectedUntil = 0
   isFaltering = false
   failures = 0
+  refusals = 0
   readonly probes: number
+  readonly probeTimeout: number
+  probing = 0
+  probedAt = 0
+  passed = 0
   breaker: Endpoint['breaker'] = 'closed'
+  breakerSince = 0
 
   /** @param seats those of the pool, where another endpoint shares it */
-  constructor (url: URL, settings: EndpointSettings, pool: EndpointPool, seats: Seats = new PoolSeats(settings.connections)) {
-    this.origin = url.origin
-    this.host = settings.host ?? url.host
-    this.hostField = settings.saysHost === true && this.host === url.host ? null : this.host
-    this.basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
+  constructor (origin: Origin, settings: EndpointSettings, pool: EndpointPool, seats: Seats = new PoolSeats(settings.connections)) {
+    this.origin = origin.text
+    this.host = settings.host ?? origin.authority
+    this.hostField = this.host === origin.authority ? null : this.host
+    this.basePath = origin.path.replace(/\/$/, '')
     this.baseWeight = settings.weight
     this.weight = settings.weight
     this.priority = settings.priority
     this.label = settings.label ?? this.origin + this.basePath
-    this.servername = url.protocol === 'https:' ? settings.servername ?? url.hostname.replace(/^\[|\]$/g, '') : null
+    this.servername = origin.isSecure ? nameForTls(settings.servername ?? origin.hostname) : null
     this.connections = settings.connections
     this.connectTimeout = settings.connectTimeout
     this.pool = pool
     this.probes = settings.probes ?? 1
+    this.probeTimeout = settings.probeTimeout ?? Infinity
     this.seats = seats
   }
 }

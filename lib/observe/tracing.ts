@@ -2,6 +2,7 @@ import { type Attributes, context, createContextKey, diag, isSpanContextValid, p
 import type { Attempt, Endpoint, ProxyErrorLike } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import { bindTrace } from '../model/lazy-logger.ts'
+import { readOrigin, urlOn } from '../model/origin.ts'
 
 /** The keys are global symbols of these names (`createContextKey` is `Symbol.for`): an SDK's tracer, propagators and instrumentation honour them. */
 const suppressed = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING')
@@ -139,7 +140,7 @@ export class Tracing {
     span.setAttributes(attributes)
     span.setAttributes(this.#addressOf(endpoint))
     // Without the query, which holds tokens and names.
-    span.setAttribute('url.full', endpoint.origin + path.split('?', 1)[0]!)
+    span.setAttribute('url.full', urlOn(endpoint.origin, path.split('?', 1)[0]!))
   }
 
   /** Has undici make requests where nobody else adds anything to them: those of this call, and of the timers that it sets. */
@@ -179,13 +180,10 @@ export class Tracing {
   #addressOf (endpoint: Endpoint): Attributes {
     let known = this.#addresses.get(endpoint)
     if (known === undefined) {
-      const { protocol, hostname, port } = new URL(endpoint.origin)
-      known = {
-        'url.scheme': protocol.slice(0, -1),
-        'server.address': hostname.replace(/^\[|\]$/g, ''),
-        'server.port': Number(port || (protocol === 'https:' ? 443 : 80)),
-        'sluice.endpoint': endpoint.origin
-      }
+      const { isSecure, hostname, port, socketPath } = readOrigin(endpoint.origin)
+      known = { 'url.scheme': isSecure ? 'https' : 'http', 'server.address': socketPath ?? hostname, 'sluice.endpoint': endpoint.origin }
+      if (port === null) known['network.transport'] = 'unix'
+      else known['server.port'] = port
       this.#addresses.set(endpoint, known)
     }
     return known
@@ -217,7 +215,8 @@ function describeEnd (span: Span, attempt: TracedAttempt): void {
     span.setAttribute('sluice.connection.reused', attempt.reused)
     const remote = attempt.client?.remote
     if (remote !== undefined && remote !== null) {
-      if (remote.address !== undefined) span.setAttributes({ 'network.peer.address': remote.address, 'network.peer.port': remote.port! })
+      if (remote.address !== undefined) span.setAttribute('network.peer.address', remote.address)
+      if (remote.port !== undefined) span.setAttribute('network.peer.port', remote.port)
       span.setAttribute('network.protocol.version', remote.isH2 ? '2' : '1.1')
       // `TLSv1.3` is protocol `tls`, version `1.3`.
       if (remote.tls !== null) span.setAttributes({ 'tls.protocol.name': 'tls', 'tls.protocol.version': remote.tls.replace(/^TLSv/, '') })

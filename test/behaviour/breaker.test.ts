@@ -7,7 +7,7 @@ import { start } from '../helpers/proxy.ts'
 test('the only endpoint of an upstream is asked nothing more after failures in a row, then once, then as before', (t) => fairly(60, async () => {
   const upstream = await origin(t, reset(), reset(), reset(), answer(200, 'well'))
   const proxy = await start(t, {
-    upstreams: { one: { endpoints: [upstream.url], outlier: false, breaker: { consecutiveFailures: 3, halfOpenAfter: 300 } } },
+    upstreams: { one: { endpoints: [upstream.url], outlier: false, breaker: { consecutiveFailures: 3, halfOpenAfter: 300, counts: 'all' } } },
     routes: [{ url: '/*', upstream: 'one', retry: false }]
   })
   for (let n = 0; n < 3; n++) assert.equal((await proxy.get('/x')).status, 502)
@@ -43,7 +43,7 @@ test('a health check that finds the endpoint well again closes its breaker, howe
   const upstream = await origin(t, (req, res, n) => (isWell ? answer(200, 'well') : reset())(req, res, n))
   const proxy = await start(t, {
     upstreams: {
-      one: { endpoints: [upstream.url], outlier: false, breaker: { consecutiveFailures: 3, halfOpenAfter: 600_000 }, health: { path: '/up', interval: 100, fall: 1, rise: 1, waitForHealthy: 4000 } }
+      one: { endpoints: [upstream.url], outlier: false, breaker: { consecutiveFailures: 3, halfOpenAfter: 600_000, counts: 'all' }, health: { path: '/up', interval: 100, fall: 1, rise: 1, waitForHealthy: 4000 } }
     },
     routes: [{ url: '/*', upstream: 'one', retry: false }]
   })

@@ -7,6 +7,7 @@ test('a command line is read as what it says, and the rest has the defaults of -
   const read: [line: string, command: object][] = [
     ['--to http://a:1', { name: 'serve', to: 'http://a:1', port: 3000, host: '127.0.0.1' }],
     ['--to=https://a/base --port=0 --host=::1', { name: 'serve', to: 'https://a/base', port: 0, host: '::1' }],
+    ['--to unix:/run/app.sock', { name: 'serve', to: 'unix:/run/app.sock', port: 3000, host: '127.0.0.1' }],
     ['--port 65535 --to http://a', { name: 'serve', to: 'http://a', port: 65535, host: '127.0.0.1' }],
     ['--config proxy.json --host 0.0.0.0', { name: 'serve', config: 'proxy.json', port: 3000, host: '0.0.0.0' }],
     ['--config=-', { name: 'serve', config: '-', port: 3000, host: '127.0.0.1' }],
@@ -24,6 +25,7 @@ test('every problem of a command line is told at once, by flag', () => {
     ['', [['--to', /^is required, unless --config is given/]]],
     ['--to http://a --config b.json', [['--to', /^cannot be given with --config$/]]],
     ['--to localhost:8080', [['--to', /^must be an http or https URL .*, not 'localhost:8080'$/]]],
+    ['--to unix:app.sock', [['--to', /or a Unix socket, such as 'unix:\/run\/app\.sock', not/]]],
     ['--to ftp://a', [['--to', /^must be an http or https URL/]]],
     ['--to http://a?b', [['--to', /without query/]]],
     ['--to', [['--to', /^needs a value$/]]],

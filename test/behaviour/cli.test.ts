@@ -103,7 +103,7 @@ test('--help and --version go to stdout', async (t) => {
 test('a wrong command line ends it with every problem, and without a stack', async (t) => {
   assert.equal(await refusal(t, '--to', 'localhost:8080', '--prot', '--port=x'), `fastify-sluice: 3 problems in the options
   --prot: is not an option; did you mean '--port'?
-  --to: must be an http or https URL without query, such as 'http://localhost:8080', not 'localhost:8080'
+  --to: must be an http or https URL without query, such as 'http://localhost:8080', or a Unix socket, such as 'unix:/run/app.sock', not 'localhost:8080'
   --port: must be a number from 0 to 65535, not 'x'
 `)
 })

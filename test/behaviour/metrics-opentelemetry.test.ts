@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { channel } from 'node:diagnostics_channel'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { answer, origin, refusedPort } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
+import { socketFolder, unixDoor } from '../helpers/unix.ts'
 
 interface Data {
   descriptor: { name: string, unit: string }
@@ -91,6 +93,21 @@ test('the stable names of the semantic conventions are there, per attempt', asyn
   assert.deepEqual([open.dataPointType, open.isMonotonic], [3, false])
   assert.deepEqual(open.dataPoints.find(({ attributes }) => attributes['server.port'] === upstream.port && attributes['http.connection.state'] === 'idle')!.value, 1)
   assert.equal(metrics.get('http.client.active_requests')!.dataPoints.length, 2)
+})
+
+test('a Unix socket is a server by its path, without a port', async (t) => {
+  const upstream = await origin(t, answer(200, 'ok'))
+  const door = await unixDoor(t, join(await socketFolder(t), 'app.sock'), upstream.port)
+  const proxy = await start(t, { upstreams: { a: door.url }, routes: [{ url: '/a', upstream: 'a' }] })
+  const { flush } = await exporting(t, proxy)
+  await proxy.get('/a')
+  await proxy.line()
+
+  const metrics = await flush()
+
+  const [point] = metrics.get('http.client.request.duration')!.dataPoints
+  assert.deepEqual(point!.attributes, { 'server.address': door.path, 'http.request.method': 'GET', 'http.response.status_code': 200 })
+  assert.deepEqual(metrics.get('http.client.active_requests')!.dataPoints.map(({ attributes }) => attributes), [{ 'server.address': door.path }])
 })
 
 test('where something instruments undici, the duration that it measures itself is left to it', async (t) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
@@ -7,6 +8,7 @@ import { connect } from '../helpers/client.ts'
 import { answer, cutBody, hang, origin, refusedPort, reset, type Step, tlsOrigin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import * as tls from '../helpers/tls.ts'
+import { socketFolder, unixDoor } from '../helpers/unix.ts'
 import { parse, registerSdk } from './trace-sdk.ts'
 
 const { spans } = registerSdk()
@@ -69,6 +71,18 @@ test('the span names the method that is sent, not the one that came', async (t) 
   const [span] = await spans.until(1)
 
   assert.deepEqual([span!.name, span!.attributes['http.request.method'], upstream.requests[0]!.method], ['DELETE', 'DELETE', 'DELETE'])
+})
+
+test('a Unix socket is its path, and has no port', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const door = await unixDoor(t, join(await socketFolder(t), 'app.sock'), upstream.port)
+  const app = await start(t, { upstream: door.url })
+
+  await app.get('/x?token=secret')
+  const [span] = await spans.until(1)
+
+  const names = ['url.scheme', 'url.full', 'server.address', 'server.port', 'network.transport', 'network.peer.address', 'network.peer.port', 'sluice.endpoint']
+  assert.deepEqual(names.map((name) => span!.attributes[name]), ['http', `${door.url}:/x`, door.path, undefined, 'unix', door.path, undefined, door.url])
 })
 
 test('an address of version 6 is named without its brackets', async (t) => {

@@ -5,7 +5,7 @@ import { Bell } from './until.ts'
 
 /* HTTP/2 frame by frame (RFC 9113 4), for what no library would send. */
 
-export const types: Readonly<Record<string, number>> = { DATA: 0, HEADERS: 1, RST_STREAM: 3, SETTINGS: 4, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8 }
+export const types: Readonly<Record<string, number>> = { DATA: 0, HEADERS: 1, RST_STREAM: 3, SETTINGS: 4, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8, CONTINUATION: 9 }
 const names = Object.fromEntries(Object.entries(types).map(([name, value]) => [value, name]))
 
 export const END_STREAM = 1

@@ -9,6 +9,10 @@ function pem (name: string): string {
   return readFileSync(new URL(name, folder), 'latin1')
 }
 
+function binary (name: string): Buffer {
+  return readFileSync(new URL(name, folder))
+}
+
 function identity (name: string): Identity {
   return { cert: pem(`${name}.pem`), key: pem(`${name}.key`) }
 }
@@ -25,3 +29,13 @@ export const expired: Identity = identity('expired')
 export const wrongName: Identity = identity('wrong-name')
 /** For a client that has to show who it is. */
 export const client: Identity = identity('client')
+/** What keeps the keys below from being read. */
+export const passphrase = 'secret'
+/** The client's key, encrypted as PKCS#8, and as OpenSSL once did it. */
+export const encryptedKey: string = pem('client-encrypted.key')
+export const traditionalKey: string = pem('client-traditional.key')
+/** The client's certificate and key in one (PKCS#12). */
+export const clientPfx: Buffer = binary('client.p12')
+/** The same as OpenSSL 3 does not read it, and without the key. */
+export const legacyPfx: Buffer = binary('client-legacy.p12')
+export const keylessPfx: Buffer = binary('client-keyless.p12')

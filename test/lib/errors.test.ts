@@ -22,6 +22,7 @@ const rows: Record<ErrorName, Row> = {
   tls_alert_received: [502, 'upstream', false, 'tls_alert_received'],
   connection_terminated: [502, 'upstream', true, 'connection_terminated'],
   request_refused: [502, 'upstream', false, 'connection_terminated'],
+  tunnel_broken: [502, 'upstream', false, 'http_protocol_error'],
   http_response_timeout: [504, 'upstream', true, 'http_response_timeout'],
   request_timeout: [504, 'proxy', true, 'http_response_timeout'],
   connection_read_timeout: [504, 'upstream', true, 'connection_read_timeout'],
@@ -47,7 +48,15 @@ const rows: Record<ErrorName, Row> = {
 }
 
 /** Rows of another status that share a word with the row that the word is named after. */
-const words: Partial<Record<ErrorName, ErrorName>> = { request_refused: 'connection_terminated', content_too_large: 'http_request_error', unknown_transfer_coding: 'http_request_error', upgrade_required: 'http_request_error', misdirected_request: 'http_request_error', client_body_timeout: 'client_body_error' }
+const words: Partial<Record<ErrorName, ErrorName>> = {
+  request_refused: 'connection_terminated',
+  tunnel_broken: 'http_protocol_error',
+  content_too_large: 'http_request_error',
+  unknown_transfer_coding: 'http_request_error',
+  upgrade_required: 'http_request_error',
+  misdirected_request: 'http_request_error',
+  client_body_timeout: 'client_body_error'
+}
 
 test('has a row for every failure, and no other', () => {
   assert.deepEqual([...errorNames].sort(), Object.keys(rows).sort())
@@ -127,6 +136,11 @@ const byPhase: readonly (readonly [code: string, phase: Phase, word: ErrorName])
   // Of a head that cannot be parsed, undici says this when it had read a length in it.
   ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'responseHeaders', 'http_protocol_error'],
   ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'responseBody', 'http_response_incomplete'],
+  // Of a Unix socket.
+  ...['ENOENT', 'EACCES', 'EPERM', 'ENOTDIR', 'ENOTSOCK', 'ELOOP', 'EPROTOTYPE', 'EAGAIN'].flatMap((code) => [
+    [code, 'connect', 'connection_refused'],
+    [code, 'responseHeaders', 'internal_error']
+  ] as const),
   ['ETIMEDOUT', 'connect', 'connection_timeout'],
   ['ETIMEDOUT', 'responseHeaders', 'connection_terminated']
 ]

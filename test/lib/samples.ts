@@ -5,6 +5,7 @@ import type { Tools } from '../../types/policy.ts'
 import { AnyPath } from '../../lib/data-plane/route-path.ts'
 import { roundRobin } from '../../lib/data-plane/balancer/round-robin.ts'
 import { ProxyEndpoint } from '../../lib/model/endpoint.ts'
+import { readOrigin } from '../../lib/model/origin.ts'
 import { ProxyExchange } from '../../lib/model/exchange.ts'
 import { ProxyUpstream } from '../../lib/model/upstream.ts'
 
@@ -52,7 +53,7 @@ export interface EndpointFields {
 
 export function endpointAt (url: string, { weight = 1, priority = 0, host, servername, active = 0 }: EndpointFields = {}): Endpoint {
   const settings = { weight, host: host ?? null, servername: servername ?? null, connections: 128, connectTimeout: 5000, priority }
-  const endpoint = new ProxyEndpoint(new URL(url), settings, {} as EndpointPool)
+  const endpoint = new ProxyEndpoint(readOrigin(url), settings, {} as EndpointPool)
   endpoint.active = active
   return endpoint
 }
@@ -119,6 +120,9 @@ export function attemptOf (exchange: Exchange, fields: Partial<Attempt> = {}): A
     endedAt: 0,
     statusCode: 0,
     reused: false,
+    idleTime: 0,
+    isProbe: false,
+    isJudged: false,
     error: null,
     ...fields
   }

@@ -170,6 +170,14 @@ describe('an upstream', () => {
     expect(takePool).type.toBeCallableWith({ connections: 1, keepAliveTimeout: 2, connectTimeout: 3, tls: { ca: ['pem', Buffer.from('pem')], cert: 'pem', key: Buffer.from('pem'), servername: 'a', rejectUnauthorized: false } })
     expect(takePool).type.not.toBeCallableWith({ pipelining: 10 })
     expect(takePool).type.not.toBeCallableWith({ tls: { rejectUnauthorised: false } })
+    expect(takePool).type.toBeCallableWith({ tls: { pfx: Buffer.from('p12'), passphrase: 'x', minVersion: 'TLSv1.3', ciphers: 'HIGH' } })
+    expect(takePool).type.not.toBeCallableWith({ tls: { minVersion: 'TLSv1.1' } })
+    expect(takePool).type.not.toBeCallableWith({ tls: { passphrase: 1 } })
+  })
+
+  test('has a way to its endpoints, and a bound on their heads', () => {
+    expect(takePool).type.toBeCallableWith({ proxy: 'http://proxy:3128', maxHeaderSize: 65_536 })
+    expect(takePool).type.not.toBeCallableWith({ proxy: new URL('http://proxy:3128') })
   })
 })
 

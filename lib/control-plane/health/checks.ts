@@ -17,7 +17,7 @@ const CONFIRMING_SHARE = 0.1
 /** Who is told. */
 export interface ChecksOwner {
   /** After each probe; `fault` is null if it passed. */
-  probed (endpoint: Endpoint, fault: string | null): void
+  probed (endpoint: Endpoint, fault: string | null, startedAt: number): void
   becameHealthy (endpoint: Endpoint): Promise<void>
   becameUnhealthy (endpoint: Endpoint, fault: string): void
 }
@@ -58,11 +58,12 @@ class EndpointChecks {
   }
 
   async #run (): Promise<void> {
+    const startedAt = this.#timing.now()
     const fault = await this.#probe()
     if (this.#isClosed) return
     const endpoint = this.#endpoint
     const health = this.#streak.add(endpoint.health, fault === null)
-    this.#owner.probed(endpoint, fault)
+    this.#owner.probed(endpoint, fault, startedAt)
     if (health !== endpoint.health) {
       if (fault === null) await this.#owner.becameHealthy(endpoint)
       else this.#owner.becameUnhealthy(endpoint, fault)

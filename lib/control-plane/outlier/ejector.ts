@@ -56,10 +56,10 @@ export class Ejector {
   observe (attempt: Attempt): void {
     const judgement = judge(attempt)
     const record = this.#records.get(attempt.endpoint)
-    if (judgement === null || record === undefined) return
+    if (judgement === null || record === undefined || attempt.startedAt < record.since) return
     const reason = record.add(judgement, this.#config)
     if (reason !== null) this.#eject(attempt.endpoint, record, judgement, reason)
-    if (this.#cancelTurn === null) this.#cancelTurn = this.#timing.setTimer(() => { this.#turn() }, this.#config.window / SLICES)
+    if (this.#cancelTurn === null && !this.#isClosed) this.#cancelTurn = this.#timing.setTimer(() => { this.#turn() }, this.#config.window / SLICES)
   }
 
   /** What a health check found; one that passes lifts an ejection that it can speak to. */
@@ -92,6 +92,7 @@ export class Ejector {
     }
     const { baseEjection, maxEjection } = this.#config
     record.ejections++
+    record.since = this.#timing.now()
     const time = Math.min(baseEjection * record.ejections, maxEjection) * (1 + JITTER * this.#timing.random())
     endpoint.ejectedUntil = this.#timing.now() + time
     const ejection: Ejection = { cause, isSeenByProbes: this.#failingChecks.has(endpoint), cancel: () => {} }
@@ -132,7 +133,9 @@ export class Ejector {
       return
     }
     this.#ejections.delete(endpoint)
-    this.#records.get(endpoint)!.forgive()
+    const record = this.#records.get(endpoint)!
+    record.forgive()
+    record.since = this.#timing.now()
     endpoint.ejectedUntil = 0
     this.#owner.returned(endpoint)
   }

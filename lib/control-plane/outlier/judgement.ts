@@ -1,4 +1,5 @@
 import type { Attempt } from '../../../types/model.ts'
+import { wasClosedMeanwhile } from '../../model/stale.ts'
 
 /**
  * What an attempt says of its endpoint. `refused`: no connection came about; `broken`: it failed otherwise; `unavailable`: it says itself that it
@@ -14,7 +15,6 @@ export function judge (attempt: Attempt): Judgement {
   if (error === null) return statusCode === 502 || statusCode === 503 || statusCode === 504 ? 'unavailable' : 'well'
   // The client left, or a limit, a deadline or a transform of ours ended it.
   if (error.side !== 'upstream' || tooMuch.has(error.error)) return null
-  // A connection that was closed for being idle is no fault: the next one shows.
-  if (attempt.reused && attempt.headAt === 0 && error.error === 'connection_terminated') return null
+  if (wasClosedMeanwhile(attempt)) return null
   return error.phase === 'connect' ? 'refused' : 'broken'
 }

@@ -11,10 +11,12 @@ export class EndpointRecord {
   attempts = 0
   /** Of these, those that came to no answer: what the rate is of. */
   broken = 0
-  /** How often it was ejected without a quiet time in between. */
+  /** How often it was ejected without a time in between in which it did well. */
   ejections = 0
   /** After an ejection and until one attempt goes well: the first failure is enough. */
   isOnProbation = false
+  /** When it was last ejected, or came back: attempts that began before say nothing of it now. */
+  since = 0
   readonly #before: { attempts: number, broken: number }[] = []
   #failedInSlice = false
 
@@ -32,13 +34,15 @@ export class EndpointRecord {
     return judgement !== 'unavailable' && this.#isAboveRate(config) ? 'failure-rate' : null
   }
 
-  /** A slice of the window is over. @returns whether there is anything left to forget */
+  /** A slice of the window is over. @returns whether the next ones have anything left to forget, should there be no more attempts */
   turn (): boolean {
-    if (!this.#failedInSlice && this.ejections > 0) this.ejections--
+    const hasAttempts = this.attempts !== (this.#before.at(-1)?.attempts ?? 0)
+    // A slice without attempts is no evidence of health: an endpoint that is out gets none.
+    if (hasAttempts && !this.#failedInSlice && this.ejections > 0) this.ejections--
     this.#failedInSlice = false
     this.#before.push({ attempts: this.attempts, broken: this.broken })
     if (this.#before.length > SLICES) this.#before.shift()
-    return this.ejections > 0 || this.#before.length < SLICES || this.#before[0]!.attempts !== this.attempts
+    return this.#before.length < SLICES || this.#before[0]!.attempts !== this.attempts
   }
 
   /** It comes back with a clean slate, but is looked at closely. */

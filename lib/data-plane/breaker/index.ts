@@ -1,9 +1,10 @@
 import type { BreakerOptions } from '../../../types/options.ts'
 import type { Attempt, Endpoint, Upstream } from '../../../types/model.ts'
-import type { Observer, OptionSchema, UpstreamEvent } from '../../../types/policy.ts'
+import type { Observer, OptionSchema, Tools, UpstreamEvent } from '../../../types/policy.ts'
+import { wasClosedMeanwhile } from '../../model/stale.ts'
 import { announce } from '../../observe/events.ts'
 
-export type BreakerConfig = Required<BreakerOptions>
+export type BreakerConfig = Required<Omit<BreakerOptions, 'counts'>> & Pick<BreakerOptions, 'counts'>
 
 export const breakerSchema: OptionSchema = {
   kind: ['false', 'object'],
@@ -11,7 +12,8 @@ export const breakerSchema: OptionSchema = {
   properties: {
     consecutiveFailures: { kind: ['integer'], minimum: 1, maximum: 1_000_000, default: 5 },
     halfOpenAfter: { kind: ['integer'], minimum: 1, maximum: 3_600_000, default: 5000 },
-    probes: { kind: ['integer'], minimum: 1, maximum: 1000, default: 1 }
+    probes: { kind: ['integer'], minimum: 1, maximum: 1000, default: 1 },
+    counts: { enum: ['connect', 'all'] }
   }
 }
 
@@ -25,78 +27,110 @@ function realTimer (callback: () => void, milliseconds: number): void {
  * Spares an endpoint that fails every time, and its clients the wait for it: after so many failures in a row it is asked nothing for a
  * while, then a few requests at a time, until as many have gone well. Whatever it answers is no failure, 5xx included: that is between it
  * and the client, and the ejector's to judge where there are others. Who knows better that it is well again does not wait for the time to pass:
- * health checks close it, and the end of an ejection, which says no more than that it can be connected to, lets the probes through.
+ * a health check that passes closes it, and the end of an ejection, which says no more than that it can be connected to, lets the probes through.
+ *
+ * An attempt speaks of the state in which it began. And where an endpoint is the last that is available, failures that one request can provoke
+ * are not counted: whoever knows such a request could take the upstream from everybody.
  */
 export class Breaker implements Observer {
   readonly #config: BreakerConfig
+  readonly #now: Tools['now']
   readonly #setTimer: SetTimer
-  /** Those that are open, each with a mark of that one time, so that a timer of the time before does not end it early. */
-  readonly #openings = new Map<Endpoint, object>()
 
-  constructor (config: BreakerConfig, setTimer: SetTimer = realTimer) {
+  constructor (config: BreakerConfig, now: Tools['now'], setTimer: SetTimer = realTimer) {
     this.#config = config
+    this.#now = now
     this.#setTimer = setTimer
   }
 
   onAttempt (attempt: Attempt): void {
-    const { endpoint, upstream, error } = attempt
-    if (error === null) {
-      if (endpoint.failures !== 0) this.#succeeded(upstream, endpoint)
-    } else if (isFailure(attempt)) {
-      endpoint.failures++
-      if (endpoint.breaker === 'half-open' || (endpoint.breaker === 'closed' && endpoint.failures >= this.#config.consecutiveFailures)) this.#open(upstream, endpoint)
+    const { endpoint, upstream, error, startedAt } = attempt
+    if (attempt.isProbe) {
+      if (!attempt.isJudged && this.#isOfThisProbing(attempt)) this.#judgeEnd(attempt)
+    } else if (startedAt >= endpoint.breakerSince) {
+      if (error === null) this.#forgive(endpoint)
+      else if (endpoint.breaker === 'closed' && isFailure(attempt)) this.#count(upstream, endpoint, attempt)
     }
+  }
+
+  /** A probe is judged by the head of its answer: what follows may go on for ever. */
+  onProbeAnswered (attempt: Attempt): void {
+    if (this.#isOfThisProbing(attempt)) this.#pass(attempt.upstream, attempt.endpoint)
+  }
+
+  onHealthCheck (upstream: Upstream, endpoint: Endpoint, hasPassed: boolean, startedAt: number): void {
+    if (hasPassed && endpoint.breaker !== 'closed' && startedAt >= endpoint.breakerSince) this.#become(upstream, endpoint, 'closed', 'health check')
   }
 
   onEvent ({ name, upstream, endpoint }: UpstreamEvent): void {
-    if (endpoint === null || endpoint.breaker === 'closed') return
-    if (name === 'healthy') {
-      endpoint.failures = 0
-      this.#become(upstream, endpoint, 'closed', 'health check')
-    } else if (name === 'returned' && endpoint.breaker === 'open') {
-      this.#halfOpen(upstream, endpoint, 'ejection')
-    }
+    if (name === 'returned' && endpoint !== null && endpoint.breaker === 'open') this.#become(upstream, endpoint, 'half-open', 'ejection')
   }
 
-  #succeeded (upstream: Upstream, endpoint: Endpoint): void {
-    if (endpoint.breaker === 'closed') {
-      endpoint.failures = 0
-      return
-    }
-    // One from before it opened says nothing about what is now.
-    if (endpoint.breaker === 'open') return
-    // Below zero it counts the probes that are still to succeed.
-    if (++endpoint.failures < 0) return
-    endpoint.failures = 0
-    this.#become(upstream, endpoint, 'closed', 'probes')
+  #isOfThisProbing ({ endpoint, startedAt }: Attempt): boolean {
+    return endpoint.breaker === 'half-open' && startedAt >= endpoint.breakerSince
   }
 
-  #open (upstream: Upstream, endpoint: Endpoint): void {
-    const reason = endpoint.breaker === 'half-open' ? 'probe' : 'consecutive-failures'
+  /** It ended before a head came. */
+  #judgeEnd (attempt: Attempt): void {
+    const { upstream, endpoint, error } = attempt
+    if (error === null || !isFailure(attempt)) return
+    if (this.#counts(upstream, endpoint) === 'all' || isConnectFailure(attempt)) this.#open(upstream, endpoint, 'probe')
+    // It could be connected to, which is all that was asked.
+    else if (isNewConnection(attempt)) this.#pass(upstream, endpoint)
+  }
+
+  #pass (upstream: Upstream, endpoint: Endpoint): void {
+    if (++endpoint.passed >= this.#config.probes) this.#become(upstream, endpoint, 'closed', 'probes')
+  }
+
+  #forgive (endpoint: Endpoint): void {
+    if (endpoint.failures !== 0) endpoint.failures = 0
+    if (endpoint.refusals !== 0) endpoint.refusals = 0
+  }
+
+  #count (upstream: Upstream, endpoint: Endpoint, attempt: Attempt): void {
+    const isRefusal = isConnectFailure(attempt)
+    const isAll = this.#counts(upstream, endpoint) === 'all'
+    if (isRefusal) endpoint.refusals++
+    else if (isNewConnection(attempt)) endpoint.refusals = 0
+    if (isRefusal || isAll) endpoint.failures++
+    if ((isAll ? endpoint.failures : endpoint.refusals) >= this.#config.consecutiveFailures) this.#open(upstream, endpoint, 'consecutive-failures')
+  }
+
+  #counts ({ state: { available } }: Upstream, endpoint: Endpoint): 'connect' | 'all' {
+    return this.#config.counts ?? (available.length === 1 && available[0] === endpoint ? 'connect' : 'all')
+  }
+
+  #open (upstream: Upstream, endpoint: Endpoint, reason: string): void {
     this.#become(upstream, endpoint, 'open', reason)
-    const opening = {}
-    this.#openings.set(endpoint, opening)
+    const since = endpoint.breakerSince
     this.#setTimer(() => {
-      if (this.#openings.get(endpoint) === opening) this.#halfOpen(upstream, endpoint, 'time')
+      // Not a timer of an opening before this one.
+      if (endpoint.breaker === 'open' && endpoint.breakerSince === since) this.#become(upstream, endpoint, 'half-open', 'time')
     }, this.#config.halfOpenAfter)
-  }
-
-  #halfOpen (upstream: Upstream, endpoint: Endpoint, reason: string): void {
-    endpoint.failures = -this.#config.probes
-    this.#become(upstream, endpoint, 'half-open', reason)
   }
 
   #become (upstream: Upstream, endpoint: Endpoint, breaker: Endpoint['breaker'], reason: string): void {
     endpoint.breaker = breaker
-    if (breaker !== 'open') this.#openings.delete(endpoint)
+    endpoint.breakerSince = this.#now()
+    endpoint.failures = endpoint.refusals = endpoint.passed = endpoint.probing = 0
     upstream.refresh()
     announce(upstream, breaker === 'open' ? 'opened' : breaker, endpoint, reason)
   }
 }
 
-/** Semantics d9. A connection that had been idle for too long is nobody's failure, nor is what our own limits ended. */
-function isFailure ({ error, reused, headAt }: Attempt): boolean {
-  const { side, error: word } = error!
+/** Semantics d9. A connection that was closed for being idle is nobody's failure, nor is what our own limits ended. */
+function isFailure (attempt: Attempt): boolean {
+  const { side, error: word } = attempt.error!
   if (side !== 'upstream' || word === 'http_response_header_section_size' || word === 'http_response_body_size') return false
-  return !(word === 'connection_terminated' && reused && headAt === 0)
+  return !wasClosedMeanwhile(attempt)
+}
+
+/** No connection came about: what no request can provoke. A stream that is refused has a connection (RFC 9113 8.7). */
+function isConnectFailure ({ error }: Attempt): boolean {
+  return error!.phase === 'connect' && error!.error !== 'connection_terminated'
+}
+
+function isNewConnection ({ sentAt, reused }: Attempt): boolean {
+  return sentAt !== 0 && !reused
 }

@@ -1,5 +1,6 @@
 import type { Endpoint, Upstream } from '../../../types/model.ts'
 import type { ProxyExchange } from '../../model/exchange.ts'
+import { admitsProbe } from '../breaker/probes.ts'
 import { proxyError, type ProxyError } from '../../errors.ts'
 
 /**
@@ -7,20 +8,25 @@ import { proxyError, type ProxyError } from '../../errors.ts'
  * @returns null if all of them are busy
  * @throws ProxyError `no_healthy_upstream` if none is available, `circuit_open` if that is a breaker's doing
  */
-export function chooseEndpoint (exchange: ProxyExchange): Endpoint | null {
+export function chooseEndpoint (exchange: ProxyExchange, now: () => number): Endpoint | null {
   const { state } = exchange.upstream
   const { available, balancer } = state
   if (available.length === 0) throw noneAvailable(state)
   const { tried } = exchange
   const preferred = tried === null ? available : withoutTried(available, tried)
   const endpoint = balancer.pick(preferred, exchange)
-  if (hasRoom(endpoint)) return endpoint
+  if (hasRoom(endpoint, now)) return endpoint
   // Rather one that has failed it before than none.
-  const free = withRoom(preferred) ?? (tried === null ? null : withRoom(available))
+  const free = withRoom(preferred, now) ?? (tried === null ? null : withRoom(available, now))
   if (free !== null) return balancer.pick(free, exchange)
   // Nobody waits for the outcome of a probe.
-  if (available.every((candidate) => candidate.breaker === 'half-open' && !candidate.seats.isFull)) throw proxyError('circuit_open', 'select')
+  if (isProbing(state, now)) throw proxyError('circuit_open', 'select')
   return null
+}
+
+/** Whether nothing is left of an upstream but endpoints whose probes are under way. */
+export function isProbing ({ available }: Upstream['state'], now: () => number): boolean {
+  return available.every((endpoint) => endpoint.breaker === 'half-open' && !endpoint.seats.isFull && !admitsProbe(endpoint, now()))
 }
 
 export function noneAvailable ({ endpoints }: Upstream['state']): ProxyError {
@@ -28,8 +34,8 @@ export function noneAvailable ({ endpoints }: Upstream['state']): ProxyError {
 }
 
 /** A half-open breaker lets a few through at a time. */
-function hasRoom (endpoint: Endpoint): boolean {
-  return !endpoint.seats.isFull && (endpoint.breaker !== 'half-open' || endpoint.active < endpoint.probes)
+function hasRoom (endpoint: Endpoint, now: () => number): boolean {
+  return !endpoint.seats.isFull && (endpoint.breaker !== 'half-open' || admitsProbe(endpoint, now()))
 }
 
 /** Another endpoint first; those tried before again when there is no other. */
@@ -38,8 +44,8 @@ function withoutTried (available: readonly Endpoint[], tried: readonly Endpoint[
   return others.length > 0 ? others : available
 }
 
-function withRoom (endpoints: readonly Endpoint[]): readonly Endpoint[] | null {
-  const free = endpoints.filter(hasRoom)
+function withRoom (endpoints: readonly Endpoint[], now: () => number): readonly Endpoint[] | null {
+  const free = endpoints.filter((endpoint) => hasRoom(endpoint, now))
   return free.length > 0 ? free : null
 }
 

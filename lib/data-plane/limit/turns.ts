@@ -32,7 +32,7 @@ export class Turns {
   /** Which endpoint the exchange goes to; null if it has to wait, since all are busy or others came first. */
   next (exchange: ProxyExchange): Endpoint | null {
     const { load, limits } = exchange.upstream
-    return load.pending > 0 || load.active >= limits.active ? null : chooseEndpoint(exchange)
+    return load.pending > 0 || load.active >= limits.active ? null : chooseEndpoint(exchange, this.#now)
   }
 
   /**
@@ -51,7 +51,7 @@ export class Turns {
     exchange.phase = 'select'
     exchange.attemptDue = Infinity
     exchange.phaseDue = now + limits.queueTimeout
-    this.#taker.deadlines.arm(exchange)
+    this.#taker.deadlines.hold(exchange)
     if (load.pending === 1) {
       watchSeats(upstream)
       upstream.waker = this
@@ -97,7 +97,7 @@ export class Turns {
       const place = line.first
       const { exchange } = place
       try {
-        const endpoint = chooseEndpoint(exchange)
+        const endpoint = chooseEndpoint(exchange, this.#now)
         if (endpoint === null) return
         this.leave(exchange)
         place.runInAsyncScope(this.#taker.begin, this.#taker, exchange, endpoint)

@@ -2,6 +2,8 @@
 export interface Connection {
   /** Requests that its connection has been given. */
   carried: number
+  /** When the last of them was over, or it stood. */
+  freedAt: number
   /** What the connection failed with; null while it is well, and after an orderly end. */
   readonly failure: Error | null
   /** Of the present connection, or the last one; for spans. */

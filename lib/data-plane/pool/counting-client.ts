@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
 import { type buildConnector, Client, type Dispatcher, errors } from 'undici'
+import type { Origin } from '../../model/origin.ts'
 import type { Carried, Connection, Remote } from './connection.ts'
 import { HeadSieve } from './head-sieve.ts'
 import { editNextText } from './next-text.ts'
-import { hasWaited } from './shelf.ts'
+import { remoteOf } from './remote.ts'
+import { shelvedAt } from './shelf.ts'
 import { ReadingSocket } from './reading-socket.ts'
 
 /** As undici writes the end of a chunked body; test/contract/undici-wire.test.ts holds it. */
@@ -17,9 +18,12 @@ const LAST_CHUNK = '\r\n0\r\n\r\n'
 export class CountingClient extends Client implements Connection {
   /** Requests written to the present socket. */
   carried = 0
+  freedAt = 0
 
   readonly #connected: Set<CountingClient>
   readonly #recycleAfter: number
+  readonly #origin: Origin
+  readonly #headLimit: number
   #socket: Socket | null = null
   /** Of the present connection, or the last one. */
   remote: Remote | null = null
@@ -32,8 +36,8 @@ export class CountingClient extends Client implements Connection {
    * @param connected all of one pool that have a connection; this one enters and leaves by itself
    * @param recycleAfter ms for which a connection is used; Infinity for as long as it lasts
    */
-  constructor (origin: URL | string, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>, recycleAfter: number) {
-    super(withOwnOrigin(origin), {
+  constructor (origin: Origin, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>, recycleAfter: number) {
+    super(urlOf(origin), {
       ...options,
       connect: (request, callback) => {
         this.#connectingAt = performance.now()
@@ -43,6 +47,8 @@ export class CountingClient extends Client implements Connection {
         })
       }
     })
+    this.#origin = origin
+    this.#headLimit = options.maxHeaderSize!
     this.#connected = connected
     this.#recycleAfter = recycleAfter
   }
@@ -115,15 +121,14 @@ export class CountingClient extends Client implements Connection {
     this.carried = 0
     this.remote = null
     if (socket === null) return
-    // It may have been closed meanwhile like any that is idle.
-    if (hasWaited(socket)) this.carried = 1
     // Now: a socket that is gone knows no more.
-    const { remoteAddress: address, remotePort: port } = socket
-    const secure = 'encrypted' in socket ? socket as TLSSocket : null
-    this.remote = { address, port, tls: secure === null ? null : secure.getProtocol(), isH2: secure !== null && secure.alpnProtocol === 'h2' }
+    this.remote = remoteOf(socket, this.#origin, false)
     this.#connectedAt = performance.now()
-    // HTTP/2 has frames, in which none of this can happen.
-    this.#sieve = (socket as TLSSocket).alpnProtocol === 'h2' ? null : new HeadSieve(socket)
+    const waitingSince = shelvedAt(socket)
+    // It may have been closed meanwhile like any that is idle.
+    if (waitingSince !== undefined) this.carried = 1
+    this.freedAt = waitingSince ?? this.#connectedAt
+    this.#sieve = new HeadSieve(socket, this.#headLimit)
     this.#connected.add(this)
     socket.once('close', () => {
       // A connection that became a tunnel outlives those after it.
@@ -133,7 +138,7 @@ export class CountingClient extends Client implements Connection {
 }
 
 /** undici asks its URL for the origin with every request, and a URL puts that together anew each time. */
-function withOwnOrigin (origin: URL | string): URL {
-  const url = new URL(origin)
+function urlOf ({ isSecure, authority }: Origin): URL {
+  const url = new URL(`${isSecure ? 'https' : 'http'}://${authority}`)
   return Object.defineProperty(url, 'origin', { value: url.origin })
 }

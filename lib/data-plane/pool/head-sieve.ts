@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 
-/** Bytes of one head that are waited for; undici refuses heads above 16 KiB by itself. */
-const HEAD_LIMIT = 32 * 1024
+/** undici counts names and values alone: a head comes to so many times that with all that stands between them, and to so much at least. */
+const FRAMING = 2
+const SHORTEST_LIMIT = 1024
 /** 100 Continue that are taken out for one request; what comes on top undici takes for a broken answer. */
 const CONTINUES = 64
 
@@ -23,8 +24,11 @@ export class HeadSieve {
   #continues = 0
   /** The beginning of a head whose rest is not here. */
   #held: Buffer | null = null
+  readonly #headLimit: number
 
-  constructor (socket: Socket) {
+  /** @param headLimit bytes of names and values above which undici refuses a head: a longer one is not waited for */
+  constructor (socket: Socket, headLimit: number) {
+    this.#headLimit = Math.max(SHORTEST_LIMIT, headLimit * FRAMING)
     const read = socket.read
     // undici reads by `read()`, whatever there is.
     socket.read = (size?: number): Buffer | null => {
@@ -65,7 +69,7 @@ export class HeadSieve {
       }
       const end = data.indexOf('\r\n\r\n', start + STATUS_END - 1, 'latin1') + 4
       if (end === 3) {
-        if (data.length - start <= HEAD_LIMIT && !bareLine.test(data.toString('latin1', start))) return this.#hold(data, start)
+        if (data.length - start <= this.#headLimit && !bareLine.test(data.toString('latin1', start))) return this.#hold(data, start)
         this.#isDue = false
         return data
       }

@@ -1,12 +1,16 @@
-import { isIP, type Socket } from 'node:net'
+import { isIP } from 'node:net'
 import { type buildConnector, type Client, errors, Pool } from 'undici'
 import type { ConnectionCounts, Probe, ProbeAnswer } from '../../../types/model.ts'
 import type { ConnectionObserver } from '../../../types/policy.ts'
 import { createConnector } from './connector.ts'
 import { CountingClient } from './counting-client.ts'
+import type { Origin } from '../../model/origin.ts'
+import { headLimitOf } from './head-limit.ts'
 import type { ConnectionPool, PoolConfig } from './index.ts'
 import { sendProbe } from './probe.ts'
+import { ReadingSocket } from './reading-socket.ts'
 import { Shelf } from './shelf.ts'
+import { type Opening, Transport } from './transport.ts'
 
 /** Up to a tenth less, so that connections that were made together are not all made again together. */
 const RECYCLE_JITTER = 0.1
@@ -15,31 +19,36 @@ const ANNOUNCED_MARGIN = 1000
 
 /** undici's pool, with what it does not do: connections made ahead, probes, and an account of its connections. */
 export class Http1Pool extends Pool implements ConnectionPool {
-  /** Sockets that are not through yet. */
-  readonly #connecting: Set<Socket>
+  readonly #connecting: Set<Opening>
   readonly #connected: Set<CountingClient>
   readonly #observers: ConnectionObserver[]
   readonly #probes = new Set<Client>()
   /** For probes, which are no connections of the pool's and observed by nobody. */
   readonly #connectProbe: buildConnector.connector
   readonly #shelf: Shelf
-  readonly #url: URL
+  readonly #url: string
+  readonly #headLimit: number
 
-  constructor (url: URL, config: PoolConfig, recycleAfter: number) {
-    const connecting = new Set<Socket>()
+  constructor (origin: Origin, config: PoolConfig, recycleAfter: number) {
+    const connecting = new Set<Opening>()
     const connected = new Set<CountingClient>()
     const observers: ConnectionObserver[] = []
-    const connect = createConnector(config, connecting, observers)
-    // An address leads where it leads.
-    const isName = isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0
+    const transport = new Transport(origin, config, ['http/1.1'], () => new ReadingSocket())
+    const connect = createConnector(transport, connecting, observers)
+    // An address leads where it leads, and so does a file.
+    const isName = origin.socketPath === null && isIP(origin.hostname) === 0
     const age = (): number => isName ? recycleAfter * (1 - RECYCLE_JITTER * Math.random()) : Infinity
-    const hostname = url.hostname.replace(/^\[|\]$/g, '')
+    const { authority: host, hostname } = origin
+    const protocol = origin.isSecure ? 'https:' : 'http:'
     const shelf = new Shelf(
-      (callback) => { connect({ hostname, host: url.host, protocol: url.protocol, port: url.port, servername: config.tls?.servername ?? hostname }, callback) },
+      // Of all this the connector needs nothing, and undici's types do.
+      (callback) => { connect({ hostname, host, protocol, port: String(origin.port) }, callback) },
       { warm: config.warm, limit: config.connections, recycleAfter: age(), idleTimeout: config.keepAliveTimeout },
       () => connected.size
     )
-    super(url.origin, {
+    const url = `${protocol}//${host}`
+    const headLimit = headLimitOf(config)
+    super(url, {
       connections: config.connections,
       // More than one request in a connection would let one slow answer hold up others (head-of-line blocking).
       pipelining: 1,
@@ -50,16 +59,18 @@ export class Http1Pool extends Pool implements ConnectionPool {
       // Ours are kept by the deadlines of the exchange: undici's are up to a second late.
       headersTimeout: 0,
       bodyTimeout: 0,
+      maxHeaderSize: headLimit,
       connect: (options: buildConnector.Options, callback: buildConnector.Callback) => {
         if (!shelf.take(callback)) connect(options, callback)
       },
-      factory: (origin: URL | string, options: object) => new CountingClient(origin, options as ConstructorParameters<typeof CountingClient>[1], connected, age())
+      factory: (_url: URL | string, options: object) => new CountingClient(origin, options as ConstructorParameters<typeof CountingClient>[1], connected, age())
     })
     this.#url = url
+    this.#headLimit = headLimit
     this.#connecting = connecting
     this.#connected = connected
     this.#observers = observers
-    this.#connectProbe = createConnector(config, connecting, [])
+    this.#connectProbe = createConnector(transport, connecting, [])
     this.#shelf = shelf
     if (config.warm > 0) this.on('disconnect', () => { shelf.replenish() })
   }
@@ -87,14 +98,14 @@ export class Http1Pool extends Pool implements ConnectionPool {
   }
 
   probe (probe: Probe): Promise<ProbeAnswer> {
-    return sendProbe(this.#url.origin, this.#connectProbe, probe, this.#probes)
+    return sendProbe(this.#url, { connect: this.#connectProbe, maxHeaderSize: this.#headLimit }, probe, this.#probes)
   }
 
   /** Once it has nothing more to do. */
   async closeInPeace (): Promise<void> {
     this.#shelf.close()
     // undici would wait for a connection to be made, or to fail, whose request has left long ago.
-    for (const socket of this.#connecting) socket.destroy(new errors.ClientClosedError())
+    for (const opening of [...this.#connecting]) opening.destroy(new errors.ClientClosedError())
     await Promise.all([...this.#probes].map((client) => client.destroy()))
     await this.close()
     // A client whose connection could not be made is the pool's no more; but undici gives it what waits in the pool's queue.

@@ -1,8 +1,8 @@
 import type { ClientHttp2Session } from 'node:http2'
 import type { Dispatcher } from 'undici'
-import type { TLSSocket } from 'node:tls'
 import type { ConnectionEnd } from '../../../types/policy.ts'
 import type { Remote } from './connection.ts'
+import type { Http2Opened } from './http2-connector.ts'
 import { type Caller, Http2Request } from './http2-request.ts'
 
 /** Requests at once in one connection at most, also where the upstream allows more, and until it has said so (RFC 9113 6.5.2 recommends no less). */
@@ -12,6 +12,8 @@ export const STREAMS = 100
 export interface ConnectionOwner {
   readonly keepAliveTimeout: number
   readonly connectTimeout: number
+  readonly headLimit: number
+  readonly authority: string
   /** It can carry another request, or has gone. */
   changed (connection: Http2Connection): void
   cutIdle (): void
@@ -26,6 +28,8 @@ export class Http2Connection {
   carried = 0
   /** Requests under way. */
   active = 0
+  /** When the last of them was over. */
+  freedAt: number
   failure: Error | null = null
   endedBy: ConnectionEnd = 'upstream'
   /** For spans. */
@@ -41,17 +45,14 @@ export class Http2Connection {
   #probe: NodeJS.Timeout | null = null
 
   /** @param age ms after which it takes no more requests */
-  constructor (session: ClientHttp2Session, connectingAt: number, owner: ConnectionOwner, age: number) {
+  constructor ({ session, remote, hasResumed }: Http2Opened, connectingAt: number, owner: ConnectionOwner, age: number) {
     this.session = session
     this.connectingAt = connectingAt
-    this.connectedAt = performance.now()
+    this.connectedAt = this.freedAt = performance.now()
     this.#expiresAt = this.connectedAt + age
     this.#owner = owner
-    const { socket } = session
-    const secure = session.encrypted === true ? socket as TLSSocket : null
-    // Now: a socket that is gone knows no more.
-    this.remote = { address: socket.remoteAddress, port: socket.remotePort, tls: secure === null ? null : secure.getProtocol(), isH2: true }
-    this.hasResumed = secure !== null && secure.isSessionReused()
+    this.remote = remote
+    this.hasResumed = hasResumed
     session.on('remoteSettings', ({ maxConcurrentStreams }) => {
       this.#limit = Math.min(maxConcurrentStreams ?? STREAMS, STREAMS)
       owner.changed(this)
@@ -70,6 +71,14 @@ export class Http2Connection {
       owner.changed(this)
     })
     this.#waitIdle()
+  }
+
+  get authority (): string {
+    return this.#owner.authority
+  }
+
+  get headLimit (): number {
+    return this.#owner.headLimit
   }
 
   /** Takes no more requests, though it may still carry some. */

@@ -3,35 +3,78 @@ import type { Dispatcher } from 'undici'
 import { fitToHttp2 } from '../http2-fields.ts'
 import { proxyError } from '../../errors.ts'
 
-/** RFC 9113 8.3.1: what is the request line and Host of HTTP/1.1 are fields here. */
-export function requestFields ({ method, path, headers }: Dispatcher.DispatchOptions, isForAll: boolean): OutgoingHttpHeaders {
-  const given = (headers ?? {}) as Record<string, string | string[]>
+/** Fields of one head; as many as Node's parser of HTTP/1.1 takes. */
+export const LIST_PAIRS = 2000
+/** What a field counts beside its bytes (RFC 9113 6.5.2). */
+const FIELD_OVERHEAD = 32
+
+/** The bound that Node keeps by itself: above that of `fieldsOf`, which counts as HTTP/1.1 does. */
+export function listSizeOf (headLimit: number): number {
+  return headLimit + LIST_PAIRS * FIELD_OVERHEAD
+}
+
+/**
+ * What is the request line and Host of HTTP/1.1 are fields here (RFC 9113 8.3.1), and names are lower case.
+ * @param options those in which `checkRequest` has found nothing
+ * @param authority where the headers say none
+ */
+export function requestFields (
+  { method, path, headers }: Dispatcher.DispatchOptions,
+  isForAll: boolean,
+  authority: string
+): OutgoingHttpHeaders {
+  const given = (headers ?? {}) as Record<string, string | string[] | null | undefined>
   const fields: Record<string, string | string[]> = { ':method': method, ':path': isForAll ? '*' : path }
-  for (const name in given) fields[name === 'host' ? ':authority' : name] = given[name]!
+  for (const spelt in given) {
+    const value = given[spelt]
+    if (value === undefined) continue
+    const lower = spelt.toLowerCase()
+    const name = lower === 'host' ? ':authority' : lower
+    const present = fields[name]
+    // Two spellings of one name are two lines.
+    fields[name] = present === undefined ? textOf(value) : [present, textOf(value)].flat()
+  }
+  fields[':authority'] ??= authority
   fitToHttp2(fields)
   return fields
 }
 
-export function fieldsOf (raw: readonly string[]): Buffer[] {
+/** As undici writes null, in a list too. */
+function textOf (value: string | string[] | null): string | string[] {
+  if (value === null) return ''
+  return Array.isArray(value) ? value.map((item) => item ?? '') : value
+}
+
+/**
+ * @param headLimit bytes of names and values
+ * @throws ProxyError where there are more
+ */
+export function fieldsOf (raw: readonly string[], headLimit: number): Buffer[] {
   const fields: Buffer[] = []
+  let size = 0
   for (let index = 0; index + 1 < raw.length; index += 2) {
-    if (raw[index]!.charCodeAt(0) !== 0x3a) fields.push(Buffer.from(raw[index]!, 'latin1'), Buffer.from(raw[index + 1]!, 'latin1'))
+    const name = raw[index]!
+    const value = raw[index + 1]!
+    if (name.charCodeAt(0) === 0x3a) continue
+    size += name.length + value.length
+    // As undici has it, the limit itself is too much.
+    if (size >= headLimit) throw proxyError('http_response_header_section_size', 'responseHeaders')
+    fields.push(Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1'))
   }
   return fields
 }
 
-/** What Node throws when a request cannot be begun: the session has just gone, or a field cannot be sent. */
+/** What Node throws when a request cannot be begun: the session has just gone. Fields that it would not send do not come as far. */
 export function named (error: NodeJS.ErrnoException): Error {
   switch (error.code) {
     case 'ERR_HTTP2_GOAWAY_SESSION':
     case 'ERR_HTTP2_INVALID_SESSION':
     case 'ERR_HTTP2_OUT_OF_STREAMS':
       return proxyError('request_refused', 'connect', error)
-    case 'ERR_INVALID_CHAR':
-    case 'ERR_INVALID_HTTP_TOKEN':
     case 'ERR_HTTP2_INVALID_CONNECTION_HEADERS':
-    case 'ERR_HTTP2_INVALID_HEADER_VALUE':
-    case 'ERR_HTTP2_PSEUDOHEADER_NOT_ALLOWED':
+    case 'ERR_HTTP2_CONNECT_PATH':
+    case 'ERR_HTTP2_CONNECT_SCHEME':
+    case 'ERR_HTTP2_CONNECT_AUTHORITY':
       return proxyError('http_request_error', 'requestHeaders', error)
     default:
       return error

@@ -1,15 +1,18 @@
-import type { ClientHttp2Session } from 'node:http2'
-import { isIP, type Socket } from 'node:net'
+import { isIP } from 'node:net'
 import { Dispatcher, errors } from 'undici'
 import type { ConnectionCounts, Probe, ProbeAnswer } from '../../../types/model.ts'
 import type { ConnectionObserver } from '../../../types/policy.ts'
+import type { Origin } from '../../model/origin.ts'
 import { unawaited } from '../../model/unawaited.ts'
 import { tellRefusal } from './connector.ts'
+import { headLimitOf } from './head-limit.ts'
 import type { ConnectionPool, PoolConfig } from './index.ts'
 import { type ConnectionOwner, Http2Connection, STREAMS } from './http2-connection.ts'
-import { Http2Connector } from './http2-connector.ts'
+import { Http2Connector, type Http2Opened } from './http2-connector.ts'
 import { sendHttp2Probe } from './http2-probe.ts'
 import type { Caller } from './http2-request.ts'
+import { checkRequest } from './request-check.ts'
+import type { Opening } from './transport.ts'
 
 /** How many may wait before those are looked for that have been given up. */
 const FIRST_LOOK = 64
@@ -32,14 +35,17 @@ interface Waiting {
 export class Http2Pool extends Dispatcher implements ConnectionOwner, ConnectionPool {
   readonly keepAliveTimeout: number
   readonly connectTimeout: number
+  readonly headLimit: number
+  readonly authority: string
   readonly observers: ConnectionObserver[] = []
   readonly cannotUpgrade: true = true
   readonly #limit: number
   readonly #age: () => number
   readonly #connector: Http2Connector
   readonly #connections = new Set<Http2Connection>()
-  /** Sockets that are not through yet. */
-  readonly #connecting = new Set<Socket>()
+  readonly #connecting = new Set<Opening>()
+  /** Those of checks, which are not the pool's. */
+  readonly #probing = new Set<Opening>()
   #waiting: Waiting[] = []
   #lookAt = FIRST_LOOK
   readonly #warm: number
@@ -48,13 +54,15 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   #isClosed = false
   #whenEmpty: (() => void)[] = []
 
-  constructor (origin: string, config: PoolConfig, recycleAfter: number) {
+  constructor (origin: Origin, config: PoolConfig, recycleAfter: number) {
     super()
-    // An address leads where it leads.
-    const isName = isIP(new URL(origin).hostname.replace(/^\[|\]$/g, '')) === 0
+    // An address leads where it leads, and so does a file.
+    const isName = origin.socketPath === null && isIP(origin.hostname) === 0
     this.#age = () => isName ? recycleAfter * (1 - RECYCLE_JITTER * Math.random()) : Infinity
     this.keepAliveTimeout = config.keepAliveTimeout
     this.connectTimeout = config.connectTimeout
+    this.headLimit = headLimitOf(config)
+    this.authority = origin.authority
     this.#limit = config.connections
     this.#warm = config.warm
     this.#connector = new Http2Connector(origin, config)
@@ -78,6 +86,12 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
       handler.onError!(new errors.ClientClosedError())
       return false
     }
+    try {
+      checkRequest(options)
+    } catch (error) {
+      handler.onError!(error as Error)
+      return true
+    }
     const free = this.#waiting.length === 0 ? this.#free() : null
     if (free !== null) {
       free.send(options, handler)
@@ -92,7 +106,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   override close (callback: () => void): void
   override close (callback?: () => void): Promise<void> | void {
     this.#isClosed = true
-    for (const socket of this.#connecting) socket.destroy(new errors.ClientClosedError())
+    for (const opening of [...this.#connecting, ...this.#probing]) opening.destroy(new errors.ClientClosedError())
     this.#failWaiting(new errors.ClientClosedError())
     for (const connection of this.#connections) connection.retire()
     return this.#emptied(callback)
@@ -105,7 +119,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   override destroy (given?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     const error = typeof given === 'function' || given === null || given === undefined ? new errors.ClientDestroyedError() : given
     this.#isClosed = true
-    for (const socket of this.#connecting) socket.destroy(error)
+    for (const opening of [...this.#connecting, ...this.#probing]) opening.destroy(error)
     this.#failWaiting(error)
     for (const connection of this.#connections) connection.session.destroy()
     return this.#emptied(typeof given === 'function' ? given : callback)
@@ -141,7 +155,7 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
   }
 
   probe (probe: Probe): Promise<ProbeAnswer> {
-    return sendHttp2Probe(this.#connector, probe, this.#connecting)
+    return sendHttp2Probe(this.#connector, probe, this.#probing)
   }
 
   closeInPeace (): Promise<void> {
@@ -212,17 +226,17 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
 
   #open (tell: (isConnected: boolean) => void = () => {}): void {
     const startedAt = performance.now()
-    const socket = this.#connector.connect((error, session) => {
-      this.#connecting.delete(socket)
-      if (session !== null) this.#enter(session, startedAt)
+    const opening = this.#connector.connect((error, opened) => {
+      this.#connecting.delete(opening)
+      if (opened !== null) this.#enter(opened, startedAt)
       else this.#failed(error!)
-      tell(session !== null)
+      tell(opened !== null)
     })
-    this.#connecting.add(socket)
+    this.#connecting.add(opening)
   }
 
-  #enter (session: ClientHttp2Session, startedAt: number): void {
-    const connection = new Http2Connection(session, startedAt, this, this.#age())
+  #enter (opened: Http2Opened, startedAt: number): void {
+    const connection = new Http2Connection(opened, startedAt, this, this.#age())
     for (const observer of this.observers) observer.onConnected(connection.connectedAt - startedAt, connection.hasResumed)
     this.#connections.add(connection)
     this.#serve()

@@ -1,9 +1,10 @@
-import { constants, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2'
+import { constants, type ClientHttp2Stream } from 'node:http2'
 import { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import type { Carried, Connection, Remote } from './connection.ts'
 import type { Http2Connection } from './http2-connection.ts'
 import { fieldsOf, named, requestFields } from './http2-head.ts'
+import { type Body, Http2Upload } from './http2-upload.ts'
 import { proxyError, type ProxyError } from '../../errors.ts'
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_REFUSED_STREAM } = constants
@@ -12,8 +13,6 @@ const kRequest = Symbol('sluice.request')
 
 type Stream = ClientHttp2Stream & { [kRequest]: Http2Request }
 type RawHeaders = readonly string[]
-/** A body may bring trailers; it has them once it has ended. */
-type Body = Readable & { readonly trailers?: OutgoingHttpHeaders | null }
 /** With what the legacy handlers of undici are told, and its types no longer know. */
 export type Caller = Omit<Dispatcher.DispatchHandler, 'onComplete'> & Partial<Carried> & {
   onRequestSent?: () => void
@@ -28,7 +27,7 @@ export class Http2Request implements Connection {
   readonly #options: Dispatcher.DispatchOptions
   readonly #handler: Caller
   #stream: Stream | null = null
-  #body: Body | null = null
+  #upload: Http2Upload | null = null
   #isOver = false
   #hasHead = false
   /** Whether the target is `*`; see Connection. */
@@ -52,6 +51,15 @@ export class Http2Request implements Connection {
 
   set carried (count: number) {
     this.#connection.carried = count
+  }
+
+  /** A connection that carries others as well has not been idle. */
+  get freedAt (): number {
+    return this.#connection.active > 1 ? performance.now() : this.#connection.freedAt
+  }
+
+  set freedAt (time: number) {
+    this.#connection.freedAt = time
   }
 
   /** An end that was none is told of as an error here. */
@@ -94,48 +102,40 @@ export class Http2Request implements Connection {
       handler.onConnect!((error) => { this.#fail(error ?? new errors.RequestAbortedError()) })
       if (this.#isOver) throw new errors.RequestAbortedError()
       const isStream = body instanceof Readable
+      const fields = requestFields(this.#options, this.#isForAll, this.#connection.authority)
+      const hasBody = body !== null && body !== undefined
+      // As undici says it: of no body, nothing.
+      if (!hasBody && fields['content-length'] !== '0') delete fields['content-length']
+      const length = fields['content-length'] === undefined ? -1 : Number(fields['content-length'])
+      if (Buffer.isBuffer(body) && length !== -1 && length !== body.length) throw new errors.RequestContentLengthMismatchError()
       // Waiting for trailers keeps END_STREAM back, which Node would else send before the reset of a request that is given up.
-      const stream = this.#connection.session.request(requestFields(this.#options, this.#isForAll), { endStream: body === null || body === undefined, waitForTrailers: isStream }) as Stream
+      const stream = this.#connection.session.request(fields, { endStream: !hasBody, waitForTrailers: isStream }) as Stream
       this.#stream = stream
       stream[kRequest] = this
       stream.push = push
       stream.on('headers', onInformational).on('response', onResponse).on('trailers', onTrailers).on('error', onError).on('close', onClose)
-      if (isStream) this.#send(stream, body)
-      else if (body !== null && body !== undefined) stream.on('finish', onFinish).end(body)
+      if (isStream) {
+        stream.on('finish', onFinish).on('drain', onDrain).on('wantTrailers', onWantTrailers)
+        this.#upload = new Http2Upload(stream, body as Body, length, (error) => { this.#fail(error) })
+      } else if (hasBody) stream.on('finish', onFinish).end(body)
     } catch (error) {
       if (this.#stream === null) this.#connection.release()
       this.#fail(named(error as NodeJS.ErrnoException))
     }
   }
 
-  #send (stream: Stream, body: Body): void {
-    this.#body = body
-    stream.on('finish', onFinish).on('drain', onDrain).on('wantTrailers', onWantTrailers)
-    body.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onBodyError).on('close', this.#onBodyClose)
-  }
-
-  readonly #onData = (chunk: Buffer): void => {
-    if (!this.#stream!.write(chunk)) this.#body!.pause()
-  }
-
-  readonly #onEnd = (): void => {
-    this.#stream!.end()
-  }
-
-  readonly #onBodyError = (error: Error): void => {
-    this.#fail(error)
-  }
-
-  readonly #onBodyClose = (): void => {
-    if (!this.#body!.readableEnded) this.#fail(new errors.RequestAbortedError())
-  }
-
   drained (): void {
-    this.#body?.resume()
+    this.#upload?.drained()
   }
 
-  get requestTrailers (): OutgoingHttpHeaders {
-    return this.#body?.trailers ?? {}
+  /** The body has been written; what it brought comes behind it, or the request does not end. */
+  conclude (stream: ClientHttp2Stream): void {
+    if (stream.destroyed || stream.closed) return
+    try {
+      stream.sendTrailers(this.#upload?.trailers ?? {})
+    } catch (error) {
+      this.#fail(named(error as NodeJS.ErrnoException))
+    }
   }
 
   sent (): void {
@@ -145,7 +145,7 @@ export class Http2Request implements Connection {
   informed (statusCode: number, raw: RawHeaders): void {
     if (this.#isOver) return
     try {
-      this.#handler.onHeaders!(statusCode, fieldsOf(raw), nothing, '')
+      this.#handler.onHeaders!(statusCode, fieldsOf(raw, this.#connection.headLimit), nothing, '')
     } catch (error) {
       this.#fail(error as Error)
     }
@@ -156,7 +156,7 @@ export class Http2Request implements Connection {
     const stream = this.#stream!
     this.#hasHead = true
     try {
-      const wantsMore = this.#handler.onHeaders!(statusCode, fieldsOf(raw), () => { stream.resume() }, '')
+      const wantsMore = this.#handler.onHeaders!(statusCode, fieldsOf(raw, this.#connection.headLimit), () => { stream.resume() }, '')
       // Not earlier: then a chunk could come before the head.
       stream.on('data', onData).on('end', onEnd)
       if (!wantsMore) stream.pause()
@@ -170,7 +170,11 @@ export class Http2Request implements Connection {
   }
 
   trailed (raw: RawHeaders): void {
-    this.#trailers = fieldsOf(raw)
+    try {
+      this.#trailers = fieldsOf(raw, this.#connection.headLimit)
+    } catch (error) {
+      this.#fail(error as Error)
+    }
   }
 
   wholeNow (): void {
@@ -201,7 +205,9 @@ export class Http2Request implements Connection {
     const cause = this.#failure ?? this.#connection.failure ?? new Error(`the upstream reset the stream with code ${rstCode}`)
     if (this.#hasHead) return proxyError('http_response_incomplete', 'responseBody', cause)
     if (rstCode === NGHTTP2_REFUSED_STREAM || this.#connection.hasIgnored(id)) return proxyError('request_refused', 'connect', cause)
-    if (rstCode === NGHTTP2_ENHANCE_YOUR_CALM) return proxyError('http_response_header_section_size', 'responseHeaders', cause)
+    if (rstCode === NGHTTP2_ENHANCE_YOUR_CALM || isTooLong(cause)) {
+      return proxyError('http_response_header_section_size', 'responseHeaders', cause)
+    }
     const isFaulty = rstCode === NGHTTP2_PROTOCOL_ERROR || rstCode === NGHTTP2_HTTP_1_1_REQUIRED || (cause as NodeJS.ErrnoException).code === 'ERR_HTTP2_ERROR'
     return proxyError(isFaulty ? 'http_protocol_error' : 'connection_terminated', 'responseHeaders', cause)
   }
@@ -214,19 +220,21 @@ export class Http2Request implements Connection {
     this.#handler.onError!(error)
   }
 
-  /** From here on nothing is told any more. A body that was begun is of no use to anybody else. */
+  /** From here on nothing is told any more. */
   #finish (): void {
     this.#isOver = true
-    const body = this.#body
-    if (body === null) return
-    this.#body = null
-    body.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onBodyError).off('close', this.#onBodyClose)
-    // Also when it has failed already: that is told a tick later.
-    body.on('error', nothing)
-    // Not at once: a retry may first take over what is left of its source.
-    if (!body.readableEnded) process.nextTick(destroy, body)
+    this.#upload?.stop()
+    this.#upload = null
   }
 }
+
+/** A head in more frames than nghttp2 takes ends its session, without a word of its stream (test/contract/http2-session.test.ts). */
+function isTooLong (cause: NodeJS.ErrnoException): boolean {
+  return cause.errno === TOO_MANY_CONTINUATIONS
+}
+
+/** nghttp2's NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, which Node does not export. */
+const TOO_MANY_CONTINUATIONS = -905
 
 // What Node calls, one function each for all streams.
 
@@ -265,13 +273,7 @@ function onDrain (this: Stream): void {
 }
 
 function onWantTrailers (this: Stream): void {
-  if (this.destroyed || this.closed) return
-  try {
-    this.sendTrailers(this[kRequest].requestTrailers)
-  } catch {
-    // A name or value that Node does not send; the body stands without it.
-    this.sendTrailers({})
-  }
+  this[kRequest].conclude(this)
 }
 
 function onError (this: Stream, error: Error): void {
@@ -288,10 +290,6 @@ function onClose (this: Stream): void {
  */
 function cancel (stream: Stream): void {
   stream.close(NGHTTP2_CANCEL)
-}
-
-function destroy (body: Readable): void {
-  body.destroy()
 }
 
 function nothing (): void {}

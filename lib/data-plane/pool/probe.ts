@@ -1,4 +1,4 @@
-import { type buildConnector, Client, type Dispatcher, errors } from 'undici'
+import { Client, type Dispatcher, errors } from 'undici'
 import type { Probe, ProbeAnswer } from '../../../types/model.ts'
 import { unawaited } from '../../model/unawaited.ts'
 
@@ -43,8 +43,8 @@ class ProbeReader implements Dispatcher.DispatchHandler {
  * not wait behind requests.
  * @returns its answer; rejects if there is none in time, or it is garbage
  */
-export function sendProbe (origin: string, connect: buildConnector.connector, probe: Probe, underWay: Set<Client>): Promise<ProbeAnswer> {
-  const client = new Client(origin, { connect, headersTimeout: 0, bodyTimeout: 0 })
+export function sendProbe (origin: string, options: Pick<Client.Options, 'connect' | 'maxHeaderSize'>, probe: Probe, underWay: Set<Client>): Promise<ProbeAnswer> {
+  const client = new Client(origin, { ...options, headersTimeout: 0, bodyTimeout: 0 })
   underWay.add(client)
   return new Promise((resolve, reject) => {
     let isOver = false

@@ -17,12 +17,12 @@ export interface ShelfSettings {
 const FIRST_PAUSE = 250
 const LONGEST_PAUSE = 10_000
 
-/** Sockets that have waited here: their first request may find them closed, as a later one may that of any other. */
-const shelved = new WeakSet<Socket>()
+/** Sockets that have waited here, and since when: their first request may find them closed, as a later one may that of any other. */
+const shelved = new WeakMap<Socket, number>()
 
-/** Whether this connection was made before there was a request for it. */
-export function hasWaited (socket: Socket): boolean {
-  return shelved.has(socket)
+/** When this connection was made, if that was before there was a request for it. */
+export function shelvedAt (socket: Socket): number | undefined {
+  return shelved.get(socket)
 }
 
 /**
@@ -132,7 +132,7 @@ export class Shelf {
 
   #put (socket: Socket): void {
     this.#sockets.push(socket)
-    shelved.add(socket)
+    shelved.set(socket, performance.now())
     const { warm, recycleAfter, idleTimeout } = this.#settings
     const isExtra = this.#inUse() + this.#sockets.length > warm
     const waits = isExtra ? Math.min(idleTimeout, recycleAfter) : recycleAfter

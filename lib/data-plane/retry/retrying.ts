@@ -54,7 +54,7 @@ export class Retrying {
     exchange.attemptDue = Infinity
     exchange.phaseDue = this.#now() + delay
     // Not from within the answer that is being refused.
-    if (delay > 0 || attempt.isKept) this.#owner.deadlines.arm(exchange)
+    if (delay > 0 || attempt.isKept) this.#owner.deadlines.hold(exchange)
     else this.#resend(exchange)
     return true
   }
@@ -76,6 +76,7 @@ export class Retrying {
       return
     }
     exchange.kept = null
+    if (exchange.isHeld) this.#owner.deadlines.letGo(exchange)
     settleRetry(exchange)
     discardBody(exchange)
     this.#owner.tracing?.discard(exchange, error)

@@ -45,8 +45,10 @@ function pathOnUpstream (location: string, exchange: ProxyExchange): string | nu
   let rest = location
   const scheme = /^(https?:)(?=\/\/)/i.exec(location)
   const endpoint = exchange.endpoint!
+  // A Unix socket is spoken to in plain HTTP, and its origin says neither.
+  const isSecure = endpoint.servername !== null
   if (scheme !== null) {
-    if (!endpoint.origin.startsWith(scheme[1]!.toLowerCase())) return null
+    if (scheme[1]!.toLowerCase() !== (isSecure ? 'https:' : 'http:')) return null
     rest = location.slice(scheme[1]!.length)
   }
   // Relative to the client's own path, which ends like the upstream's: right as it is.
@@ -54,7 +56,7 @@ function pathOnUpstream (location: string, exchange: ProxyExchange): string | nu
   if (!rest.startsWith('//')) return rest
   const authority = /^\/\/([^/?#]*)/.exec(rest)!
   // A default port may be written out.
-  const named = authority[1]!.toLowerCase().replace(endpoint.origin.startsWith('https:') ? /:443$/ : /:80$/, '')
+  const named = authority[1]!.toLowerCase().replace(isSecure ? /:443$/ : /:80$/, '')
   const sent = exchange.outgoing?.headers['host']
   if (named !== endpoint.origin.slice(endpoint.origin.indexOf('//') + 2) && named !== endpoint.host && named !== sent) return null
   const path = rest.slice(authority[0].length)

@@ -2,6 +2,7 @@ import type { Exchange } from '../../../types/model.ts'
 import type { RequestHead, ResponseHead } from '../../../types/options.ts'
 import type { Transform } from '../../../types/policy.ts'
 import { checkSynchronous, wrongValue } from '../../model/option-result.ts'
+import { proxyError } from '../../errors.ts'
 
 type Headers = Record<string, unknown>
 
@@ -33,14 +34,16 @@ export class UserTransform<Head extends RequestHead | ResponseHead> implements T
 function checkLine (option: string, head: Partial<RequestHead & ResponseHead>): void {
   const { statusCode, method, path } = head
   if (statusCode !== undefined && !Number.isInteger(statusCode)) throw wrongPart(option, 'statusCode', 'a whole number', statusCode)
-  // CONNECT would open a tunnel past everything that holds for a request (RFC 9110 9.3.6).
-  if (method !== undefined && (typeof method !== 'string' || !token.test(method) || method === 'CONNECT')) {
-    throw wrongPart(option, 'method', 'a method other than CONNECT', method)
-  }
-  // undici takes a whole URL for a path as well.
-  if (path !== undefined && (typeof path !== 'string' || !(path.startsWith('/') || path === '*'))) {
-    throw wrongPart(option, 'path', "a path that begins with '/'", path)
-  }
+  if (statusCode !== undefined) return
+  if (typeof method !== 'string') throw wrongPart(option, 'method', 'a string', method)
+  if (typeof path !== 'string') throw wrongPart(option, 'path', 'a string', path)
+  // A text may be the client's. CONNECT would open a tunnel past everything that holds for a request (RFC 9110 9.3.6), and undici takes a URL for a path.
+  if (method.toUpperCase() === 'CONNECT') throw invalid('CONNECT is not forwarded')
+  if (!path.startsWith('/') && path !== '*') throw invalid(`the path that ${option} has left does not begin with a slash`)
+}
+
+function invalid (reason: string): Error {
+  return proxyError('http_request_error', 'select', new Error(reason))
 }
 
 function isValue (value: unknown): boolean {
@@ -48,8 +51,8 @@ function isValue (value: unknown): boolean {
 }
 
 /**
- * Numbers become text and undefined takes a field out, as JavaScript is mostly written. undici blames the client for any other value, and
- * neither undici nor Node handles the rejection of a promise.
+ * Numbers and the like become text, null an empty one, and undefined takes a field out, as JavaScript is mostly written. undici blames the client for
+ * an object, and neither undici nor Node handles the rejection of a promise.
  */
 function settled (option: string, headers: Headers): Record<string, string | string[]> {
   const result: Record<string, string | string[]> = {}
@@ -62,11 +65,10 @@ function settled (option: string, headers: Headers): Record<string, string | str
 }
 
 function textOf (option: string, name: string, item: unknown): string {
-  if (typeof item === 'string' || typeof item === 'number') return String(item)
+  if (item === null) return ''
+  if (typeof item !== 'object' && typeof item !== 'function' && typeof item !== 'symbol' && item !== undefined) return String(item)
   throw wrongPart(option, `headers['${name}']`, 'a string or a list of strings', item)
 }
-
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 function wrongPart (option: string, part: string, wanted: string, value: unknown): TypeError {
   return wrongValue(`\`head.${part}\`, as \`${option}\` has left it,`, wanted, value)

@@ -52,7 +52,7 @@ function * connectionsOf (series: UpstreamSeries): Generator<Sample> {
 
 export interface OriginCounts {
   readonly address: string
-  readonly port: number
+  readonly port: number | null
   busy: number
   idle: number
   active: number

@@ -107,7 +107,7 @@ function * conventional (recorder: Recorder, startTime: Moment, endTime: Moment)
       for (const [key, histogram] of clientDurations ?? []) {
         const name = `${address} ${port} ${key}`
         const known = byOrigin.get(name)
-        if (known === undefined) byOrigin.set(name, { attributes: { 'server.address': address, 'server.port': port, ...attributesOf(key) }, histogram })
+        if (known === undefined) byOrigin.set(name, { attributes: { ...placeOf(address, port), ...attributesOf(key) }, histogram })
         else byOrigin.set(name, { ...known, histogram: known.histogram.plus(histogram) })
       }
       yield
@@ -120,13 +120,17 @@ function * conventional (recorder: Recorder, startTime: Moment, endTime: Moment)
     yield
   }
   for (const { address, port, busy, idle, active: requests } of counts.values()) {
-    const where = { 'server.address': address, 'server.port': port }
+    const where = placeOf(address, port)
     open.dataPoints.push({ startTime, endTime, attributes: { ...where, 'http.connection.state': 'active' }, value: busy })
     open.dataPoints.push({ startTime, endTime, attributes: { ...where, 'http.connection.state': 'idle' }, value: idle })
     active.dataPoints.push({ startTime, endTime, attributes: where, value: requests })
   }
   // @opentelemetry/instrumentation-undici measures the same, in a scope of its own: twice would be double.
   return hasSubscribers('undici:request:create') ? [open, active] : [durations, open, active]
+}
+
+function placeOf (address: string, port: number | null): Record<string, string | number> {
+  return port === null ? { 'server.address': address } : { 'server.address': address, 'server.port': port }
 }
 
 function attributesOf (key: number): Record<string, string | number> {

@@ -1,4 +1,5 @@
 import type { Endpoint, Upstream } from '../../../types/model.ts'
+import { readOrigin } from '../../model/origin.ts'
 import { coarse, fine, finest } from './catalog.ts'
 import { Histogram } from './histogram.ts'
 import { Tally } from './tally.ts'
@@ -99,9 +100,9 @@ export class UpstreamSeries {
 export class EndpointSeries {
   readonly upstream: UpstreamSeries
   readonly endpoint: string
-  /** Host and port apart, as OpenTelemetry wants them. */
+  /** Host and port apart, as OpenTelemetry wants them; see `addressOf`. */
   readonly address: string
-  readonly port: number
+  readonly port: number | null
   /** By class and error; see `attemptKey`. */
   readonly attempts: Tally = new Tally(KEYS)
   /** Passed, failed. */
@@ -118,11 +119,11 @@ export class EndpointSeries {
   }
 }
 
-/** The label of an endpoint that has no name of its own there says nothing of a port. */
-export function addressOf ({ origin, label }: Pick<Endpoint, 'origin' | 'label'>): { address: string, port: number } {
-  if (!label.startsWith(origin)) return { address: label, port: 0 }
-  const { hostname, port, protocol } = new URL(origin)
-  return { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (protocol === 'https:' ? 443 : 80)) }
+/** A Unix socket is its path, and has no port (OpenTelemetry, server.address); a label that says nothing of an address is all there is. */
+export function addressOf ({ origin, label }: Pick<Endpoint, 'origin' | 'label'>): { address: string, port: number | null } {
+  if (!label.startsWith(origin)) return { address: label, port: null }
+  const { hostname, port, socketPath } = readOrigin(origin)
+  return { address: socketPath ?? hostname, port }
 }
 
 /** ms that what is recent begins ago, at least. */

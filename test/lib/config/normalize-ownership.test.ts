@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { normalize, normalizeBehaviour } from '../../../lib/config/normalize.ts'
 import type { Problem } from '../../../types/control.ts'
+import { ca as authority } from '../../helpers/tls.ts'
 
 /** Options of every kind, in their own objects down to the last. */
 function everything (): Record<string, unknown> {
@@ -11,7 +12,7 @@ function everything (): Record<string, unknown> {
     upstreams: {
       one: 'http://10.0.0.1',
       two: ['http://10.0.0.1', 'http://10.0.0.2'],
-      full: { endpoints: ['http://10.0.0.1', { origin: 'https://10.0.0.2' }], pool: { tls: { ca: [Buffer.from('ca')] } } }
+      full: { endpoints: ['http://10.0.0.1', { origin: 'https://10.0.0.2' }], pool: { tls: { ca: [Buffer.from(authority)] } } }
     },
     defaults: { timeouts: { head: 1000 }, headers: { request: { set: { 'X-A': 'a' }, remove: ['x-b'] } }, canaries: [{ upstream: 'two' }] },
     routes: [
@@ -78,7 +79,7 @@ test('shares no object with what the user may change later', () => {
 
 test('leaves functions, buffers and patterns what and whose they are', () => {
   const rewrite = (): string => '/'
-  const ca = Buffer.from('ca')
+  const ca = Buffer.from(authority)
   const values = /beta/
   const { upstreams: [upstream], routes: [route] } = normalize({
     upstreams: { a: { endpoints: ['https://a'], pool: { tls: { ca } } } },

@@ -82,7 +82,7 @@ const wrongValues: readonly (readonly [options: unknown, ...problems: string[]])
   [{ upstream, rewritePrefix: '/v2', rewrite: '/v3/*' }, 'rewritePrefix: cannot be given together with `rewrite`'],
   [{ upstream: { endpoints: [] } }, 'upstream.endpoints: must not be empty'],
   [{ upstreams: { a: 5 } }, 'upstreams.a: must be an object, not 5'],
-  [{ upstreams: { a: 'ftp://a' } }, "upstreams.a.endpoints[0].origin: must be an http or https URL without query, such as 'http://10.0.0.1:3000', not 'ftp://a'"],
+  [{ upstreams: { a: 'ftp://a' } }, "upstreams.a.endpoints[0].origin: must be an http or https URL without query, such as 'http://10.0.0.1:3000', or a Unix socket, such as 'unix:/run/app.sock', not 'ftp://a'"],
   [{ upstreams: { a: {} } }, 'upstreams.a.endpoints: is required'],
   [{ upstreams: { a: { endpoints, balancer: 'hash' } } }, 'upstreams.a.balancer.key: is required'],
   [{ upstreams: { a: { endpoints, balancer: { name: 'hash', key: 'x-user' } } } }, "upstreams.a.balancer.key: must be a function or an object, not 'x-user'"],

@@ -20,8 +20,9 @@ const kinds: readonly (readonly [kind: string, called: string, good: unknown[], 
   ['function', 'a function', [() => {}], [{}, 'f']],
   ['object', 'an object', [{}, { a: 1 }], [[], null, 'o']],
   ['regexp', 'a regular expression', [/a/], ['a', {}]],
-  ['url', "an http or https URL without query, such as 'http://10.0.0.1:3000'", ['http://a', 'https://a:1/b'], ['a:1', 'ftp://a', 7]],
-  ['pem', 'PEM text or a buffer', ['pem', Buffer.from('pem'), ['pem', Buffer.from('pem')]], [7, [7], {}]]
+  ['url', "an http or https URL without query, such as 'http://10.0.0.1:3000', or a Unix socket, such as 'unix:/run/app.sock'", ['http://a', 'https://a:1/b', 'unix:/a'], ['a:1', 'ftp://a', 7]],
+  ['pem', 'PEM text or a buffer', ['pem', Buffer.from('pem'), ['pem', Buffer.from('pem')]], [7, [7], {}]],
+  ['pfx', 'a buffer or a binary string', ['\x30\x82', Buffer.from('p')], [7, [Buffer.from('p')], {}]]
 ]
 
 for (const [kind, called, good, bad] of kinds) {
@@ -36,6 +37,24 @@ for (const [kind, called, good, bad] of kinds) {
     }
   })
 }
+
+test('shows nothing of a secret, of whatever kind it is', () => {
+  for (const x of [12345678, ['12345678'], { a: '12345678' }]) {
+    assert.deepEqual(problemsOf({ properties: { x: { kind: ['secret'] } } }, { x }, ''), [{ path: 'x', message: 'must be a string' }])
+  }
+  assert.deepEqual(problemsOf({ properties: { x: { kind: ['secret'] } } }, { x: '' }, ''), [])
+})
+
+test('says how a Unix socket is written, where one was meant', () => {
+  for (const [x, hint] of [
+    ['unix:run/app.sock', "; the path of a Unix socket is absolute: 'unix:/run/app.sock'"],
+    ['http://unix:/run/app.sock', "; a Unix socket is written 'unix:/run/app.sock'"],
+    ['ftp://a', '']
+  ] as const) {
+    const [{ message } = { message: '' }] = problemsOf({ properties: { x: { kind: ['url'] } } }, { x }, '')
+    assert.ok(message.endsWith(`, not '${x}'${hint}`), message)
+  }
+})
 
 const messages: readonly (readonly [schema: OptionSchema, value: unknown, path: string, message: string])[] = [
   [{ additionalProperties: false, properties: { weight: {} } }, { wieght: 1 }, 'x.wieght', "is not an option; did you mean 'weight'?"],
@@ -106,6 +125,7 @@ test('fills in defaults, and leaves what is given', () => {
 
 const urls: readonly (readonly [value: unknown, isOne: boolean])[] = [
   ['http://10.0.0.1:3000', true], ['https://a.example/base/path', true], ['HTTP://A.example', true], ['http://[2001:db8::1]:80', true],
+  ['unix:/run/app.sock', true], ['unix:run/app.sock', false],
   ['http://a/?x=1', false], ['http://a/#f', false], ['http://user@a', false], ['http://user:pw@a', false], ['http://:pw@a', false],
   ['ws://a', false], ['orders', false], ['', false], ['http://', false], [undefined, false], [new URL('http://a'), false]
 ]

@@ -69,7 +69,7 @@ export function rig (count: number, config: Partial<MonitorConfig> = {}, priorit
     monitor,
     attempt (index, outcome, fields = {}) {
       const error = typeof outcome === 'number' ? null : proxyError(outcome[0] as 'connection_refused', outcome[1])
-      const attempt = attemptOf(exchange, { endpoint: endpoints[index]!, statusCode: typeof outcome === 'number' ? outcome : 0, error, ...fields })
+      const attempt = attemptOf(exchange, { endpoint: endpoints[index]!, statusCode: typeof outcome === 'number' ? outcome : 0, error, startedAt: time.now(), ...fields })
       for (const observer of upstream.state.observers) observer.onAttempt?.(attempt)
     },
     available: () => upstream.state.available.map(({ host }) => host).join(''),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { chooseVariant } from '../../../lib/data-plane/canary.ts'
-import { ProxyError } from '../../../lib/errors.ts'
+import { chooseVariant, fallBack } from '../../../lib/data-plane/canary.ts'
+import { ProxyError, proxyError } from '../../../lib/errors.ts'
 import { ProxyCanary } from '../../../lib/model/canary.ts'
 import type { Canary } from '../../../types/model.ts'
 import { dice } from '../../helpers/dice.ts'
-import { endpointAt, exchangeWith, seeded, upstreamOf } from '../samples.ts'
+import { endpointAt, exchangeWith, seeded, still, upstreamOf } from '../samples.ts'
 
 type Rules = Partial<ConstructorParameters<typeof ProxyCanary>[0]>
 
@@ -28,7 +28,7 @@ function canary (rules: Rules, isEmpty = false): Canary {
 
 function choose (canaries: Canary[], headers: Record<string, string | string[]> = {}, random: () => number = dice(0.5)): string {
   const exchange = exchangeWith({ headers })
-  chooseVariant(exchange, canaries, random)
+  chooseVariant(exchange, canaries, still({ random }))
   const isStable = exchange.canary === null
   assert.equal(exchange.upstream, isStable ? exchange.route.upstream : exchange.canary!.upstream)
   assert.equal(exchange.variantReason === null, isStable)
@@ -174,4 +174,24 @@ test('goes by a weight that has changed since, for the next exchange', () => {
   assert.equal(choose([changing]), 'stable')
   changing.weight = 100
   assert.equal(choose([changing]), 'next by weight')
+})
+
+test('an exchange whose canary has run out of endpoints meanwhile goes back to the stable side, once it may', () => {
+  const error = proxyError('circuit_open', 'select')
+  const exchange = (rules: Rules, attempts = 0) => {
+    const chosen = exchangeWith()
+    chooseVariant(chosen, [canary({ weight: 100, ...rules })], still({ random: dice(0) }))
+    return Object.assign(chosen, { attempts })
+  }
+
+  const taken = exchange({})
+  const rule = taken.canary!
+  assert.equal(fallBack(taken, error), true)
+  assert.deepEqual([taken.canary, taken.variantReason, taken.upstream, rule.fallbacks], [null, null, taken.route.upstream, 1])
+  assert.equal(fallBack(taken, error), false, 'it is there already')
+  assert.equal(fallBack(exchange({}), proxyError('no_healthy_upstream', 'select')), true)
+  assert.equal(fallBack(exchange({}), proxyError('queue_timeout', 'select')), false)
+  assert.equal(fallBack(exchange({}), new Error('x')), false)
+  assert.equal(fallBack(exchange({ onEmpty: 'fail' }), error), false)
+  assert.equal(fallBack(exchange({}, 1), error), false, 'it has been sent')
 })

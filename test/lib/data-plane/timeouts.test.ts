@@ -240,3 +240,42 @@ test('keeps real time unless it is given another, and holds no process open', as
   await bell.until('the deadline', () => expiredAt > 0)
   assert.ok(expiredAt >= phaseDue, `${expiredAt - phaseDue} ms`)
 })
+
+test('keeps the process for exchanges that nothing else brings on, and for no others', () => {
+  const rig = wheel()
+  const [first, second, other] = [exchangeWith(), exchangeWith(), exchangeWith()]
+  for (const exchange of [first, second, other]) exchange.phaseDue = rig.now + 100
+  rig.deadlines.arm(other)
+  assert.equal(rig.isHolding, false)
+  rig.deadlines.hold(first)
+  rig.deadlines.hold(second)
+  rig.deadlines.hold(second)
+  assert.equal(rig.isHolding, true)
+  rig.deadlines.letGo(first)
+  assert.equal(rig.isHolding, true)
+  rig.deadlines.disarm(second)
+  assert.equal(rig.isHolding, false)
+  rig.deadlines.disarm(second)
+  rig.deadlines.hold(second)
+  assert.equal(rig.isHolding, true)
+})
+
+test('what is held stays so while its deadline moves and while it expires, until somebody says otherwise', () => {
+  const seen: boolean[] = []
+  const rig = wheel(1003, (exchange) => {
+    seen.push(rig.isHolding)
+    rig.deadlines.disarm(exchange)
+  })
+  const exchange = exchangeWith()
+  exchange.phaseDue = rig.now + 1000
+  rig.deadlines.hold(exchange)
+  exchange.phaseDue = rig.now + 50
+  rig.deadlines.hold(exchange)
+  rig.pass(30)
+  assert.equal(rig.isHolding, true)
+  exchange.phaseDue = rig.now + 100
+  rig.pass(50)
+  assert.equal(rig.isHolding, true)
+  rig.pass(100)
+  assert.deepEqual([seen, rig.isHolding], [[true], false])
+})

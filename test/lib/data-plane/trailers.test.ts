@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { readTrailers, relayTrailers, trailerLines } from '../../../lib/data-plane/trailers.ts'
+import { hasFaultyTrailer, readTrailers, relayTrailers, trailerLines } from '../../../lib/data-plane/trailers.ts'
 
 function entries (raw: readonly (Buffer | string)[], connection?: string): [string, unknown][] | null {
   const trailers = readTrailers(raw, connection)
@@ -23,6 +23,11 @@ test('drops what counts for nothing behind a body', () => {
 test('drops what Connection named, and what Node would not write', () => {
   assert.deepEqual(entries(['x-own', '1', 'x-fine', '2'], 'close, X-Own'), [['x-fine', '2']])
   assert.deepEqual(entries(['x-bad', 'a\x01b', 'x-fine', '\xe4\tb']), [['x-fine', '\xe4\tb']])
+})
+
+test('tells trailers that nobody may write from those of which some count for nothing', () => {
+  for (const bad of ['a\x01b', 'a\nb', 'a\0b', 'a\x7fb', '\u0141']) assert.equal(hasFaultyTrailer(['x-fine', '1', 'x-bad', bad]), true)
+  for (const good of ['', 'a\tb', 'caf\u00e9', 'x']) assert.equal(hasFaultyTrailer(['content-length', good]), false)
 })
 
 test('writes them as lines', () => {

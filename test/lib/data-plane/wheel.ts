@@ -10,6 +10,8 @@ export interface Wheel {
   readonly expired: { exchange: ProxyExchange, at: number }[]
   /** Whether the timer runs. */
   readonly isTurning: boolean
+  /** Whether it keeps the process. */
+  readonly isHolding: boolean
   readonly now: number
   /** Time goes by with a tick every 10 ms. */
   pass (milliseconds: number): void
@@ -20,6 +22,7 @@ export interface Wheel {
 export function wheel (start = 1003, onExpire: (exchange: ProxyExchange) => void = () => {}): Wheel {
   let now = start
   let turn: (() => void) | null = null
+  let isHolding = false
   const expired: Wheel['expired'] = []
   const deadlines = new Deadlines((exchange, at) => {
     assert.equal(at, now)
@@ -31,13 +34,14 @@ export function wheel (start = 1003, onExpire: (exchange: ProxyExchange) => void
       assert.equal(milliseconds, TICK)
       assert.equal(turn, null, 'one timer at most')
       turn = fn
-      return () => { turn = null }
+      return { stop: () => { turn = null }, hold: (held) => { isHolding = held } }
     }
   })
   return {
     deadlines,
     expired,
     get isTurning () { return turn !== null },
+    get isHolding () { return turn !== null && isHolding },
     get now () { return now },
     pass (milliseconds) {
       for (const end = now + milliseconds; now < end;) {

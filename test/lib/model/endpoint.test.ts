@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { EndpointPool } from '../../../types/model.ts'
 import { ProxyEndpoint } from '../../../lib/model/endpoint.ts'
+import { readOrigin } from '../../../lib/model/origin.ts'
 import { endpointAt } from '../samples.ts'
 
 const cases: readonly (readonly [url: string, expected: { origin: string, host: string, basePath: string, servername: string | null }])[] = [
@@ -10,7 +11,9 @@ const cases: readonly (readonly [url: string, expected: { origin: string, host: 
   ['http://a.example/v2', { origin: 'http://a.example', host: 'a.example', basePath: '/v2', servername: null }],
   ['http://a.example/v2/x/', { origin: 'http://a.example', host: 'a.example', basePath: '/v2/x', servername: null }],
   ['https://a.example:8443', { origin: 'https://a.example:8443', host: 'a.example:8443', basePath: '', servername: 'a.example' }],
-  ['https://[2001:db8::1]:8443', { origin: 'https://[2001:db8::1]:8443', host: '[2001:db8::1]:8443', basePath: '', servername: '2001:db8::1' }]
+  ['https://[2001:db8::1]:8443', { origin: 'https://[2001:db8::1]:8443', host: '[2001:db8::1]:8443', basePath: '', servername: '2001:db8::1' }],
+  ['https://a.example.:8443', { origin: 'https://a.example.:8443', host: 'a.example.:8443', basePath: '', servername: 'a.example' }],
+  ['unix:/run/app.sock', { origin: 'unix:/run/app.sock', host: 'localhost', basePath: '', servername: null }]
 ]
 
 for (const [url, expected] of cases) {
@@ -25,14 +28,13 @@ test('prefers the Host header and the TLS name that the options give', () => {
   assert.deepEqual([host, servername, origin], ['shop.example', 'tls.example', 'https://10.0.0.1'])
 })
 
-test('leaves Host to connections that say it themselves, where it is that of the origin', () => {
-  const url = new URL('http://10.0.0.1:3000')
+test('leaves Host to its connections, which say it themselves, where it is that of the origin', () => {
+  const origin = readOrigin('http://10.0.0.1:3000')
   const settings = { weight: 1, priority: 0, servername: null, connections: 1, connectTimeout: 1, host: null }
-  const hostField = (given: object): string | null => new ProxyEndpoint(url, { ...settings, ...given }, {} as EndpointPool).hostField
-  assert.equal(hostField({}), '10.0.0.1:3000')
-  assert.equal(hostField({ saysHost: true }), null)
-  assert.equal(hostField({ saysHost: true, host: 'shop.example' }), 'shop.example')
-  assert.equal(hostField({ saysHost: true, host: '10.0.0.1:3000' }), null)
+  const hostField = (given: object): string | null => new ProxyEndpoint(origin, { ...settings, ...given }, {} as EndpointPool).hostField
+  assert.equal(hostField({}), null)
+  assert.equal(hostField({ host: 'shop.example' }), 'shop.example')
+  assert.equal(hostField({ host: '10.0.0.1:3000' }), null)
 })
 
 test('has no TLS name in plain text, whatever the options give', () => {

@@ -41,9 +41,12 @@ for (const [name, phase, , expected] of failures) {
 }
 
 const stale: [Partial<Attempt>, string | null][] = [
-  [{ reused: true }, null],
+  [{ reused: true, idleTime: 500 }, null],
+  [{ reused: true, idleTime: 499 }, 'broken'],
+  [{ reused: true, idleTime: 3000, sentAt: 10, endedAt: 1010 }, null],
+  [{ reused: true, idleTime: 3000, sentAt: 10, endedAt: 1011 }, 'broken'],
   [{ reused: false }, 'broken'],
-  [{ reused: true, headAt: 5 }, 'broken']
+  [{ reused: true, idleTime: 3000, headAt: 5 }, 'broken']
 ]
 
 for (const [fields, expected] of stale) {

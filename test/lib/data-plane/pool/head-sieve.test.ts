@@ -4,10 +4,10 @@ import { test } from 'node:test'
 import { HeadSieve } from '../../../../lib/data-plane/pool/head-sieve.ts'
 
 /** What is left to read of these pieces, latin1, null where a read gives nothing; and the length that was hidden. */
-function sifted (pieces: readonly string[], expect = 1): { read: (string | null)[], hiddenLength: string | null } {
+function sifted (pieces: readonly string[], expect = 1, headLimit = 16 * 1024): { read: (string | null)[], hiddenLength: string | null } {
   const waiting = pieces.map((piece) => Buffer.from(piece, 'latin1'))
   const socket = { read: () => waiting.shift() ?? null } as unknown as Socket
-  const sieve = new HeadSieve(socket)
+  const sieve = new HeadSieve(socket, headLimit)
   for (let count = 0; count < expect; count++) sieve.expect()
   const read = pieces.map(() => (socket.read() as Buffer | null)?.toString('latin1') ?? null)
   assert.equal(socket.read(), null)
@@ -74,10 +74,17 @@ test('waits for no head without end', () => {
   assert.deepEqual(sifted([endless, 'more']).read, [endless, 'more'])
 })
 
+test('waits for a longer head where the pool takes one', () => {
+  const link = `Link: ${'x'.repeat(40_000)}\r\n`
+  const head = `HTTP/1.1 304 X\r\n${link}Content-Length: 7\r\n\r\n`
+  const { read, hiddenLength } = sifted([head.slice(0, 39_000), head.slice(39_000)], 1, 64 * 1024)
+  assert.deepEqual([read, hiddenLength], [[null, `HTTP/1.1 304 X\r\n${link}\r\n`], '7'])
+})
+
 test('begins anew with every request', () => {
   const waiting = [Buffer.from('HTTP/1.1 304 X\r\nContent-Length: 7\r\n\r\n'), Buffer.from('HTTP/1.1 1'), Buffer.from(OK)]
   const socket = { read: () => waiting.shift() ?? null } as unknown as Socket
-  const sieve = new HeadSieve(socket)
+  const sieve = new HeadSieve(socket, 16 * 1024)
   sieve.expect()
   socket.read()
   assert.equal(sieve.hiddenLength, '7')

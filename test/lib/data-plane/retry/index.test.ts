@@ -33,7 +33,7 @@ const connectFailures: readonly ErrorName[] = [
   'dns_error', 'dns_timeout', 'connection_refused', 'destination_ip_unroutable', 'connection_timeout', 'tls_certificate_error',
   'tls_protocol_error', 'tls_alert_received',
   // The attempt's own timeout.
-  'http_response_timeout', 'request_refused'
+  'http_response_timeout', 'request_refused', 'tunnel_broken'
 ]
 
 for (const name of errorNames) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ProxyEndpoint } from '../../../../lib/model/endpoint.ts'
+import { readOrigin } from '../../../../lib/model/origin.ts'
 import { countOrigins, type OriginCounts } from '../../../../lib/observe/metrics/gauges.ts'
 import { printed, textOf } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
@@ -9,7 +10,7 @@ import { Scrape } from '../../../helpers/metrics.ts'
 import { attemptOf, endpointAt, exchangeWith, upstreamOf } from '../../samples.ts'
 
 function pooled (url: string, { busy = 0, idle = 0, warm = 0, queued = 0 }, active: number): Endpoint {
-  const endpoint = new ProxyEndpoint(new URL(url), { ...endpointAt(url), host: null, connections: 10 }, { connections: { busy, idle, warm, opening: 0 }, stats: { queued } } as unknown as Endpoint['pool'])
+  const endpoint = new ProxyEndpoint(readOrigin(url), { ...endpointAt(url), host: null, connections: 10 }, { connections: { busy, idle, warm, opening: 0 }, stats: { queued } } as unknown as Endpoint['pool'])
   endpoint.active = active
   return endpoint
 }

@@ -3,7 +3,10 @@ import test from 'node:test'
 import { addressOf, UpstreamSeries } from '../../../../lib/observe/metrics/series.ts'
 import { endpointAt, upstreamOf } from '../../samples.ts'
 
-for (const [origin, address, port] of [['http://a.example', 'a.example', 80], ['https://a.example', 'a.example', 443], ['https://[::1]:8443', '::1', 8443]] as const) {
+const origins = [
+  ['http://a.example', 'a.example', 80], ['https://a.example', 'a.example', 443], ['https://[::1]:8443', '::1', 8443], ['unix:/run/app.sock', '/run/app.sock', null]
+] as const
+for (const [origin, address, port] of origins) {
   test(`${origin} is ${address} and ${port}`, () => { assert.deepEqual(addressOf({ origin, label: `${origin}/base` }), { address, port }) })
 }
 
@@ -12,7 +15,7 @@ test('endpoints that differ in their base path are two', () => {
 })
 
 test('an endpoint whose label says nothing of it has no address', () => {
-  assert.deepEqual(addressOf({ origin: 'http://a.example', label: 'adhoc' }), { address: 'adhoc', port: 0 })
+  assert.deepEqual(addressOf({ origin: 'http://a.example', label: 'adhoc' }), { address: 'adhoc', port: null })
 })
 
 test('what is recent is what came since somebody read it, half a minute ago or more', () => {
