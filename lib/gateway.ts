@@ -15,11 +15,13 @@ import { Forwarder } from './data-plane/forwarder.ts'
 import { type ConnectionPool, createPool, poolKey, type PoolConfig } from './data-plane/pool/index.ts'
 import type { Declaration } from './data-plane/routes.ts'
 import type { RouteGuards } from './data-plane/route-guards.ts'
+import type { Matching } from './data-plane/route-path.ts'
 import { Upgrades } from './data-plane/upgrade/upgrades.ts'
 import type { Respond } from './model/exchange.ts'
 import { findSocketFault } from './model/origin.ts'
 import { settleThresholds, sumOfWeights } from './model/canary.ts'
 import { ProxySnapshot } from './model/snapshot.ts'
+import { unawaited } from './model/unawaited.ts'
 import { ReplyRoutes, type ReplyUpstreams } from './reply-routes.ts'
 import { ConfigError, proxyError, withoutSecrets } from './errors.ts'
 
@@ -32,7 +34,7 @@ export interface DeclaredRoute {
   readonly where: string
   readonly config: RouteConfig
   /** What Fastify's side of it depends on. */
-  readonly declaration: Omit<Declaration, 'id' | 'url' | 'isShort'>
+  readonly declaration: Omit<Declaration, 'id' | 'url' | 'urls' | 'isShort'>
 }
 
 function declared (config: RouteConfig): DeclaredRoute {
@@ -55,12 +57,16 @@ function declared (config: RouteConfig): DeclaredRoute {
 /** All registrations of one app: collects what they declare, builds the snapshot when the app is ready, closes what was opened. */
 export class Gateway implements AdHocOwner, ReplyUpstreams {
   readonly tools: Tools
+  /** Of the app's router. */
+  readonly matching: Matching
   readonly forwarder: Forwarder
   readonly upgrades: Upgrades = new Upgrades(this)
   readonly controlPlane: ControlPlane
   readonly observers: Observer[] = []
   readonly problems: Problem[] = []
   snapshot: Snapshot | null = null
+  /** Declare the routes of each scope that take all methods for one more. */
+  readonly mounts: ((method: string) => void)[] = []
   guards: RouteGuards | null = null
   /** Whether every registration lets requests be counted. */
   hasMetrics = true
@@ -76,14 +82,16 @@ export class Gateway implements AdHocOwner, ReplyUpstreams {
   #adHocUpstreams: AdHocUpstreams | null = null
   #adHocConfig: UpstreamConfig | null = null
 
-  constructor (tools: Tools, respond: Respond) {
+  constructor (tools: Tools, respond: Respond, matching: Matching) {
     this.tools = tools
+    this.matching = matching
     this.forwarder = new Forwarder(tools, respond)
     this.controlPlane = new ControlPlane(realTiming(tools))
     this.#building = {
       tools,
       observers: this.observers,
       instance: randomBytes(6).toString('hex'),
+      matching,
       problems: this.problems,
       openPool: (origin, config) => this.#openPool(origin, config),
       watch: (upstream, config) => { this.controlPlane.watch(upstream, config) },
@@ -153,6 +161,14 @@ export class Gateway implements AdHocOwner, ReplyUpstreams {
   /** Opens what is to be open, and checks what is to be checked, before the first request. No upstream can keep the app from starting. */
   async start (): Promise<void> {
     await Promise.all([this.controlPlane.start(), ...Array.from(this.#pools.values(), (pool) => pool.keepWarm())])
+  }
+
+  /** Milliseconds that `start` may take, as far as is declared. */
+  get longestStart (): number {
+    const waits = Array.from(this.#declaredUpstreams.values(), ({ health, pool }) => {
+      return Math.max(health === false ? 0 : health.waitForHealthy, pool.warm === 0 ? 0 : pool.connectTimeout)
+    })
+    return Math.max(0, ...waits)
   }
 
   setCanary (routeIdOrUrl: string, name: string, { weight }: { weight: number }): void {
@@ -235,7 +251,7 @@ export class Gateway implements AdHocOwner, ReplyUpstreams {
     let pool = this.#pools.get(key)
     if (pool === undefined) {
       pool = createPool(origin, config)
-      if (this.snapshot !== null) pool.keepWarm()
+      if (this.snapshot !== null) unawaited('opening connections ahead', pool.keepWarm())
       this.#pools.set(key, pool)
     }
     return pool

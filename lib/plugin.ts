@@ -13,7 +13,9 @@ import { replyProxy } from './data-plane/reply-proxy.ts'
 import { isSilent } from './data-plane/request-log.ts'
 import { RouteGuards } from './data-plane/route-guards.ts'
 import { RouteLookup } from './data-plane/route-lookup.ts'
-import { declareFastifyRoute } from './data-plane/routes.ts'
+import { RoutePath, withoutSlashes } from './data-plane/route-path.ts'
+import { matchingOf, urlsIn, watchMethods } from './data-plane/router-options.ts'
+import { type Declaration, declareFastifyRoute } from './data-plane/routes.ts'
 import { undiciVersion } from './data-plane/pool/index.ts'
 import { AccessLog } from './observe/access-log.ts'
 import { EventLog } from './observe/event-log.ts'
@@ -23,15 +25,24 @@ import { Recorder } from './observe/metrics/recorder.ts'
 import { unwatchPauses, watchPauses } from './observe/pauses.ts'
 import { Slowest } from './observe/slowest.ts'
 import { Tracing } from './observe/tracing.ts'
+import { ConfigError } from './errors.ts'
 import { Gateway, type DeclaredRoute } from './gateway.ts'
+import { Readiness } from './readiness.ts'
 import { version } from './version.ts'
 
 /** What every registration of one app shares: made by the first, found by those after it. */
 const gatewayOf = new WeakMap<ProxyControl, Gateway>()
+const readinessOf = new WeakMap<Gateway, Readiness>()
 
 async function plugin (app: FastifyInstance, options: ProxyOptions): Promise<void> {
+  const { bun } = process.versions
+  // Its node:http, node:net and undici are others of the same names: what is leaned on in them is missing, guards among it.
+  if (bun !== undefined) {
+    throw new ConfigError([{ path: 'runtime', message: `must be Node.js, not Bun ${bun}, whose HTTP server and undici are not Node's` }])
+  }
   const gateway = app.hasDecorator('proxy') ? gatewayOf.get(app.proxy)! : setUp(app)
   const { prefix, routes } = gateway.declare(options)
+  readinessOf.get(gateway)!.allow(gateway.longestStart)
   await app.register(async function routesOf (scope) {
     mount(scope, gateway, routes)
   }, prefix === '' ? {} : { prefix })
@@ -39,7 +50,7 @@ async function plugin (app: FastifyInstance, options: ProxyOptions): Promise<voi
 
 /** The outer part, once per app: what it decorates is seen by every scope below. */
 function setUp (app: FastifyInstance): Gateway {
-  const gateway = new Gateway({ now: () => performance.now(), random: Math.random }, setUpReplyFrom(app))
+  const gateway = new Gateway({ now: () => performance.now(), random: Math.random }, setUpReplyFrom(app), matchingOf(app))
   const recorder = new Recorder(undiciVersion)
   const metrics = new Metrics(recorder, app.log)
   if (!isSilent(app.log)) watch(app, gateway)
@@ -62,13 +73,19 @@ function setUp (app: FastifyInstance): Gateway {
     upstream: (name) => gateway.upstream(name),
     tunnels: () => [...gateway.forwarder.tunnels]
   }
+  const readiness = new Readiness(app)
   gatewayOf.set(control, gateway)
+  readinessOf.set(gateway, readiness)
   app.decorate('proxy', control)
   app.decorateRequest('proxy', null)
   app.decorateReply('proxy', function (this: FastifyReply, upstream: string, options?: ReplyProxyOptions): FastifyReply {
     return replyProxy(gateway, this, upstream, options)
   })
 
+  watchMethods(app, (method, isTooLate) => {
+    if (!isTooLate) for (const declare of gateway.mounts) declare(method)
+    else app.log.warn(`${method} came while the app starts or later, and is not proxied: call addHttpMethod before app.ready()`)
+  })
   app.addHook('onReady', async () => {
     // An SDK is registered before the app is: its propagator says so.
     gateway.forwarder.tracing = Tracing.create(version)
@@ -81,11 +98,10 @@ function setUp (app: FastifyInstance): Gateway {
     warnOfIdle(app, gateway.snapshot!)
     slowest.pauses = watchPauses(settle)
     recorder.prepare(gateway.snapshot!, Date.now() / 1000)
-    watchArrivals(app.server, gateway.urls)
-    gateway.upgrades.attend(app)
+    gateway.upgrades.attend(app, watchArrivals(app.server, gateway.urls, gateway.matching))
     const { tracing } = gateway.forwarder
     // Health checks are in nobody's trace.
-    await (tracing === null ? gateway.start() : tracing.quietly(() => gateway.start()))
+    await readiness.begin(tracing === null ? gateway.start() : tracing.quietly(() => gateway.start()))
   })
   const sessions = new ClientSessions(app.server)
   app.addHook('preClose', async () => {
@@ -119,11 +135,15 @@ function mount (scope: FastifyInstance, gateway: Gateway, routes: readonly Decla
   // How Fastify calls the error handler that it brings; one of the app's own decides instead of ours (test/contract/fastify.test.ts).
   if (scope.errorHandler.name === 'defaultErrorHandler') scope.setErrorHandler(problemDetails)
 
-  const ids = routes.map((route) => gateway.declareRoute(fullUrl(scope, route.url), route))
-  function declare (index: number, url: string, isShort: boolean): boolean {
-    const { declaration, where } = routes[index]!
+  const { matching } = gateway
+  const mounted = routes.map((route) => {
+    const urls = urlsIn(scope, route.url, route.config.fastify['prefixTrailingSlash'], matching)
+    return { ...route, urls, id: gateway.declareRoute(urls[0], route), isDeclared: true }
+  })
+  type Mounted = typeof mounted[number]
+  function declare ({ declaration, where, id }: Mounted, place: Pick<Declaration, 'url' | 'urls' | 'isShort'>, methods = declaration.methods): boolean {
     try {
-      declareFastifyRoute(scope, gateway, { ...declaration, id: ids[index]!, url, isShort })
+      declareFastifyRoute(scope, gateway, { ...declaration, ...place, id, methods })
       return true
     } catch (error) {
       // Fastify's own words for what is wrong with a url, a method or a hook; it prints lists over several lines, and a problem has one.
@@ -131,15 +151,27 @@ function mount (scope: FastifyInstance, gateway: Gateway, routes: readonly Decla
       return false
     }
   }
-  const isDeclared = routes.map(({ url }, index) => declare(index, url, false))
-  // Last: a route that somebody declares for the short url itself comes before ours.
-  for (const [index, { url }] of routes.entries()) {
-    if (isDeclared[index] && url.endsWith('/*') && fullUrl(scope, url) !== '/*') declare(index, url.slice(0, -2), true)
+  function declareLong (route: Mounted, methods?: readonly string[]): boolean {
+    return declare(route, { url: route.url, urls: route.urls, isShort: false }, methods)
   }
-}
+  function declareShort (route: Mounted, methods?: readonly string[]): void {
+    const { url, urls: [full] } = route
+    if (!url.endsWith('/*')) return
+    const [short] = urlsIn(scope, url.slice(0, -2), undefined, matching)
+    // The wildcard takes it by itself, but for routers to which a slash at the end is nothing.
+    const isTaken = short === '' || (full === `${short}*` && (short === '/' || !matching.ignoreTrailingSlash))
+    const isIts = new RoutePath(full, matching).match(withoutSlashes(short, matching)) !== -1
+    if (!isTaken && isIts) declare(route, { url: url.slice(0, -2), urls: [short], isShort: true }, methods)
+  }
 
-function fullUrl (scope: FastifyInstance, url: string): string {
-  return url === '/' && scope.prefix !== '' ? scope.prefix : scope.prefix + url
+  for (const route of mounted) route.isDeclared = declareLong(route)
+  // Last: a route that somebody declares for the short url itself comes before ours.
+  for (const route of mounted) if (route.isDeclared) declareShort(route)
+  gateway.mounts.push((method) => {
+    const open = mounted.filter(({ isDeclared, declaration }) => isDeclared && declaration.methods === null)
+    for (const route of open) route.isDeclared = declareLong(route, [method])
+    for (const route of open) if (route.isDeclared) declareShort(route, [method])
+  })
 }
 
 /** A body of any type is a stream to us; the app's own parsers, multipart's and formbody's among them, stay outside. */

@@ -1,6 +1,6 @@
 import type { Problem } from '../types/control.ts'
 import type { Route } from '../types/model.ts'
-import type { ReplyProxyOptions } from '../types/options.ts'
+import type { ReplyProxyOptions, RouteBehaviour } from '../types/options.ts'
 import { AD_HOC_LABEL, type AdHocUpstream } from './ad-hoc-upstreams.ts'
 import { buildRoute, type Building } from './config/build.ts'
 import { type BehaviourConfig, expandRewrite, normalizeBehaviour, type RouteConfig } from './config/normalize.ts'
@@ -77,6 +77,7 @@ export class ReplyRoutes {
 function completed (behaviour: Readonly<Record<string, unknown>>, problems: Problem[]): BehaviourConfig {
   const full = copyOptions(behaviour) as Record<string, unknown>
   expandRewrite(full)
+  const written = copyOptions(full) as RouteBehaviour
   if (!validate(replySchema, full, '', problems)) throw new ConfigError(problems)
-  return normalizeBehaviour(full, '', problems)
+  return normalizeBehaviour(full, written, '', problems)
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,16 @@ export function build ({ ifStale = false } = {}) {
   const cli = join(dist, 'lib', 'cli.js')
   if (existsSync(cli)) chmodSync(cli, 0o755)
   writeFileSync(stamp, '')
+}
+
+/** Takes the source maps out of what is packed: the sources that they lead to are not in the package. Coverage needs them in a checkout. */
+export function dropMaps (folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) dropMaps(path)
+    else if (path.endsWith('.map')) rmSync(path)
+    else if (path.endsWith('.js')) writeFileSync(path, readFileSync(path, 'utf8').replace(/\n\/\/# sourceMappingURL=\S+\s*$/, '\n'))
+  }
 }
 
 function isStale () {
@@ -41,6 +51,8 @@ function isNewer (path, than) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     build({ ifStale: process.argv.includes('--if-stale') })
+    // `npm pack` and `npm publish`; coverage has none until the next build, which comes with `npm test`.
+    if (process.argv.includes('--without-maps')) for (const part of ['lib', 'types']) dropMaps(join(dist, part))
   } catch (error) {
     console.error(error.message)
     process.exitCode = 1

@@ -1,4 +1,4 @@
-import type { RouteHandlerMethod } from 'fastify'
+import type { Readable } from 'node:stream'
 
 /** `fastify.proxy.metrics`: what the gateway counts, and those who read it. Readers are pulled; none of them costs a request anything. */
 export interface ProxyMetrics {
@@ -8,7 +8,7 @@ export interface ProxyMetrics {
    * Answers with `prometheus()`. Mount it behind auth of your own: `app.get('/metrics', { onRequest: auth }, app.proxy.metrics.handler)`.
    * In a worker of `node:cluster` whose primary has called `gatherMetrics()`, it answers for all workers.
    */
-  readonly handler: RouteHandlerMethod
+  readonly handler: (request: unknown, reply: MetricsReply) => Promise<unknown>
   /** Everything, in Prometheus' text format 0.0.4. */
   prometheus (): Promise<string>
   /**
@@ -19,6 +19,12 @@ export interface ProxyMetrics {
   register (registry: MetricsRegistry): void
   /** A metric producer for OpenTelemetry: `new PeriodicExportingMetricReader({ exporter, metricProducers: [app.proxy.metrics.producer()] })`. */
   producer (): MetricsProducer
+}
+
+/** As much of Fastify's reply as is used, of HTTP/1.1 and HTTP/2 alike. */
+export interface MetricsReply {
+  header (name: string, value: string): unknown
+  send (payload: Readable): unknown
 }
 
 /** As much of a registry as is used; without the last two, the metrics of an app that has closed stay in it, empty. */

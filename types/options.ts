@@ -190,7 +190,7 @@ export interface HealthOptions {
   interval?: number
   /**
    * Of one check: connecting, head and body.
-   * @default 5000, or the interval where that is shorter
+   * @default 5000, or the interval where that is shorter, or `maxLatency` where that is longer
    */
   timeout?: number
   /**
@@ -241,7 +241,7 @@ export interface OutlierOptions {
   window?: number
   /**
    * Of the first ejection; the second is twice as long, and so on, up to a tenth more at random. An endpoint that could not be connected to is back
-   * as soon as it can; one that a health check saw fail, as soon as it passes.
+   * as soon as it can; one that a health check saw fail, as soon as it passes. Where it is not written, no longer than `maxEjection`.
    * @default 30000
    */
   baseEjection?: number
@@ -259,7 +259,8 @@ export interface OutlierOptions {
 
 export interface PoolOptions {
   /**
-   * Connections per endpoint at most. A request that finds those of all endpoints busy waits; see `limits`.
+   * Connections per endpoint at most. A request that finds those of all endpoints busy waits; see `limits`. Where it is
+   * not written, at least `warm`.
    * @default 128
    */
   connections?: number
@@ -567,7 +568,8 @@ export interface WebSocketOptions {
 
 export interface TimeoutOptions {
   /**
-   * From the last byte of the request to the head of the response (`http_response_timeout`, 504). 0 disables.
+   * From the last byte of the request to the head of the response (`http_response_timeout`, 504). 0 disables. Where it is not written, `total`
+   * bounds it.
    * @default 30000
    */
   head?: number
@@ -578,12 +580,14 @@ export interface TimeoutOptions {
    */
   idle?: number
   /**
-   * The whole exchange, retries included (`request_timeout`, 504). 0 disables; server-sent events are exempt once they began.
+   * The whole exchange, retries included (`request_timeout`, 504). 0 disables; server-sent events are exempt once they began. It may stand
+   * alone: limits that are not written give way. A longer `head` or `attempt` that is written, by the route or by `defaults`, is a `ConfigError`.
    * @default 0
    */
   total?: number
   /**
-   * One attempt, from its start to the head of the response (`http_response_timeout`, 504). 0 disables.
+   * One attempt, from its start to the head of the response (`http_response_timeout`, 504). 0 disables. Where `retry.on` has `timeout`, and `total`
+   * is written without this and `head`: an equal part of `total` for each attempt.
    * @default 0
    */
   attempt?: number
@@ -636,7 +640,7 @@ export interface BudgetOptions {
   minimum?: number
 }
 
-/** Before retry n, a time drawn from 0 to `(2^n - 1) * base`, and `max` at most. */
+/** Before retry n, a time drawn from 0 to `(2^n - 1) * base`, and `max` at most. Of the two, one that is not written gives way to the other. */
 export interface BackoffOptions {
   /**
    * @default 25

@@ -6,7 +6,7 @@ import { createBalancer, learnerOf, withPriorities } from '../data-plane/balance
 import { readCookie } from '../data-plane/cookie.ts'
 import { capacityOf, type PoolConfig } from '../data-plane/pool/index.ts'
 import { rewritePlan } from '../data-plane/rewrite/index.ts'
-import { PathFunction, PathTemplate, ReplacePrefix, RoutePath, SamePath } from '../data-plane/route-path.ts'
+import { type Matching, PathFunction, PathTemplate, ReplacePrefix, RoutePath, SamePath } from '../data-plane/route-path.ts'
 import { deadlineHeader, localResponseTransforms, ownedNames, requestTransforms, responseTransforms } from '../data-plane/transform/index.ts'
 import type { PrefixPair } from '../data-plane/transform/location.ts'
 import { Breaker } from '../data-plane/breaker/index.ts'
@@ -26,6 +26,8 @@ export interface Building {
   readonly observers: readonly Observer[]
   /** Marks this gateway's own hops in Via. */
   readonly instance: string
+  /** Of the app's router. */
+  readonly matching: Matching
   readonly problems: Problem[]
   openPool (origin: string, config: PoolConfig): EndpointPool
   /** Has an upstream watched over: health, ejection, availability. */
@@ -61,9 +63,13 @@ export function buildUpstream (config: UpstreamConfig, building: Building, label
     balancer: hasPriorities ? withPriorities(balancer, building.tools) : balancer,
     observers: observersOf(learner, config.breaker, building)
   }, config.limits, label ?? config.name)
+  if (config.written.connectTimeout !== undefined) writtenConnectTimeouts.set(upstream, config.written.connectTimeout)
   building.watch(upstream, config)
   return upstream
 }
+
+/** `pool.connectTimeout` of upstreams that name one, for routes to be checked against. */
+const writtenConnectTimeouts = new WeakMap<Upstream, number>()
 
 /** Those of the app, and what the upstream's own policies learn by. The breaker first: who comes after it sees what it did. */
 function observersOf (learner: Observer | null, breaker: UpstreamConfig['breaker'], { observers, tools }: Building): readonly Observer[] {
@@ -76,9 +82,9 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
   const upstream = building.find(config.upstream, join(config.where, 'upstream'))
   const { behaviour } = config
   const canaries = buildCanaries(behaviour.canaries, config.where, building)
-  checkTimeouts(behaviour.timeouts, upstream, config.where, building.problems)
+  checkTimeouts(behaviour.written.timeouts, upstream, config.where, building.problems)
   checkRetry(behaviour, config.where, building.problems)
-  const path = buildPath(url, config, building.problems)
+  const path = buildPath(url, config, building)
   if (upstream === null || canaries === null || path === null) return null
   checkWebSocket(config, [upstream, ...canaries.map((canary) => canary.upstream)], building.problems)
   const { rewrite, pair } = path
@@ -109,7 +115,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     slow: behaviour.slow,
     rewrite: rewritePlan(behaviour.body),
     pseudonym: behaviour.via === false ? 'sluice' : behaviour.via,
-    websocket: buildWebSocket(url, behaviour.websocket)
+    websocket: buildWebSocket(url, behaviour.websocket, building.matching)
   })
 }
 
@@ -124,10 +130,10 @@ function checkWebSocket ({ behaviour, where }: RouteConfig, upstreams: readonly 
   if (other !== undefined) problems.push({ path: join(where, 'websocket'), message: `needs upstreams that are spoken to in HTTP/1.1; '${other.name}' has pool.protocol 'h2'` })
 }
 
-function buildWebSocket (url: string, config: false | undefined | WebSocketConfig): WebSocketPolicy | null {
+function buildWebSocket (url: string, config: false | undefined | WebSocketConfig, matching: Matching): WebSocketPolicy | null {
   // undefined for a reply.proxy, which comes after the handshake.
   if (config === false || config === undefined) return null
-  const shape = new RoutePath(url)
+  const shape = new RoutePath(url, matching)
   const { allowedOrigins, idleTimeout } = config
   return Object.freeze({
     owns: (path: string) => shape.match(path) !== -1,
@@ -147,22 +153,23 @@ interface BuiltPath {
   readonly pair: PrefixPair | null
 }
 
-function buildPath (url: string, config: RouteConfig, problems: Problem[]): BuiltPath | null {
+function buildPath (declaredUrl: string, config: RouteConfig, { matching, problems }: Building): BuiltPath | null {
   const { rewrite } = config.behaviour
+  const { url } = new RoutePath(declaredUrl, matching)
   if (config.rewritePrefix !== null) {
     const prefix = url.slice(0, -2) // without '/*'
     const pair = { client: prefix, upstream: config.rewritePrefix.replace(/\/$/, '') }
-    return { rewrite: new ReplacePrefix(prefix, config.rewritePrefix), pair: prefix.includes(':') ? null : pair }
+    return { rewrite: new ReplacePrefix(prefix, config.rewritePrefix, matching), pair: prefix.includes(':') ? null : pair }
   }
-  if (rewrite === undefined) return { rewrite: new SamePath(url), pair: { client: '', upstream: '' } }
-  if (typeof rewrite === 'function') return { rewrite: new PathFunction(url, rewrite), pair: null }
+  if (rewrite === undefined) return { rewrite: new SamePath(url, matching), pair: { client: '', upstream: '' } }
+  if (typeof rewrite === 'function') return { rewrite: new PathFunction(url, rewrite, matching), pair: null }
   const fault = findTemplateFault(rewrite, url)
   if (fault !== null) {
     problems.push({ path: join(config.where, 'rewrite'), message: fault })
     return null
   }
   const isPrefix = [url, rewrite].every((pattern) => pattern.endsWith('/*') && !pattern.includes(':'))
-  return { rewrite: new PathTemplate(url, rewrite), pair: isPrefix ? { client: url.slice(0, -2), upstream: rewrite.slice(0, -2) } : null }
+  return { rewrite: new PathTemplate(url, rewrite, matching), pair: isPrefix ? { client: url.slice(0, -2), upstream: rewrite.slice(0, -2) } : null }
 }
 
 function findTemplateFault (template: string, url: string): string | null {
@@ -218,20 +225,23 @@ function buildSticky (sticky: CanaryConfig['sticky']): Canary['sticky'] {
   return (request) => request.headers[name]
 }
 
-/** Timeouts that cannot all be meant: the later ones would never be reached, or always. */
-function checkTimeouts (timeouts: Required<TimeoutOptions>, upstream: Upstream | null, where: string, problems: Problem[]): void {
-  const { total, head, attempt } = timeouts
+/** Timeouts that were written, and cannot all be meant: the later ones would never be reached, or always. */
+function checkTimeouts ({ total = 0, head = 0, attempt = 0 }: TimeoutOptions, upstream: Upstream | null, where: string, problems: Problem[]): void {
   if (total === 0) return
   const path = join(where, 'timeouts')
   if (attempt > total) problems.push({ path: join(path, 'attempt'), message: `is ${attempt} ms, more than the total of ${total} ms` })
-  if (upstream === null || head === 0) return
-  const connect = Math.max(...upstream.state.endpoints.map((endpoint) => endpoint.connectTimeout))
-  if (total < connect + head) {
-    problems.push({ path: join(path, 'total'), message: `is ${total} ms, less than connecting (${connect} ms) and waiting for the head (${head} ms) may take; raise it, or lower timeouts.head or pool.connectTimeout` })
+  if (head === 0) return
+  const connect = upstream === null ? undefined : writtenConnectTimeouts.get(upstream)
+  if (connect === undefined) {
+    if (head > total) problems.push({ path: join(path, 'head'), message: `is ${head} ms, more than the total of ${total} ms` })
+  } else if (total < connect + head) {
+    const message = `is ${total} ms, less than connecting (${connect} ms) and waiting for the head (${head} ms) may take; raise it, or lower ` +
+      'timeouts.head or pool.connectTimeout'
+    problems.push({ path: join(path, 'total'), message })
   }
 }
 
-function checkRetry ({ retry, timeouts }: RouteConfig['behaviour'], where: string, problems: Problem[]): void {
+function checkRetry ({ retry, written: { timeouts } }: RouteConfig['behaviour'], where: string, problems: Problem[]): void {
   const fault = retry === false ? null : findRetryFault(retry, timeouts)
   if (fault !== null) problems.push({ path: join(join(where, 'retry'), fault.key), message: fault.message })
 }

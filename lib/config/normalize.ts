@@ -3,10 +3,15 @@ import type { OptionSchema } from '../../types/policy.ts'
 import type { HealthConfig } from '../control-plane/health/index.ts'
 import type { OutlierConfig } from '../control-plane/outlier/index.ts'
 import type { BalancerConfig } from '../data-plane/balancer/index.ts'
-import type { AdHocOptions, BodyOptions, BodyRewriteOptions, CanaryOptions, CookieOptions, ResponseHeaderEdits, HeaderEdits, RouteBehaviour, TimeoutOptions, WebSocketOptions } from '../../types/options.ts'
+import type {
+  AdHocOptions, BodyOptions, CanaryOptions, CookieOptions, HeaderEdits, ResponseHeaderEdits, RouteBehaviour, TimeoutOptions,
+  UpstreamOptions, WebSocketOptions
+} from '../../types/options.ts'
 import { copyOptions, freeze, isPlain, type Plain } from './plain.ts'
 import { defaultsSchema, fastifyRouteKeys, oneLineSchema, registerKeys, registrationSchema, routeSchema, upstreamSchema } from './schema.ts'
-import { checkUpstream, completeHealth, completeOutlier } from './upstream-policies.ts'
+import { completeHealth, completeOutlier, completePool, completeRetry, completeTimeouts } from './complete.ts'
+import { checkCookies, checkRewrite, settleWebSocket } from './route-policies.ts'
+import { checkUpstream } from './upstream-policies.ts'
 import type { BreakerConfig } from '../data-plane/breaker/index.ts'
 import type { LimitConfig } from '../data-plane/limit/index.ts'
 import type { PoolConfig } from '../data-plane/pool/index.ts'
@@ -31,6 +36,8 @@ export interface UpstreamConfig {
   readonly health: false | HealthConfig
   readonly outlier: false | OutlierConfig
   readonly slowStart: number
+  /** As the user wrote it, without defaults. */
+  readonly written: { readonly connectTimeout?: number | undefined }
   /** Where it was written, for later problems. */
   readonly where: string
 }
@@ -42,6 +49,8 @@ export interface BehaviourConfig extends Omit<RouteBehaviour, 'canary' | 'canari
   readonly canaries: readonly CanaryConfig[]
   readonly headers: { readonly request?: HeaderEdits, readonly response?: ResponseHeaderEdits }
   readonly timeouts: Required<TimeoutOptions>
+  /** As the user wrote them on the route or under `defaults`. */
+  readonly written: { readonly timeouts: TimeoutOptions }
   readonly body: BodyOptions & Required<Pick<BodyOptions, 'replay'>>
   readonly retry: RetryConfig | false
   readonly forwardDeadline: boolean | string
@@ -173,10 +182,12 @@ export function normalizeUpstream (name: string, value: unknown, where: string, 
   if (isPlain(full) && Array.isArray(full['endpoints'])) {
     full['endpoints'] = full['endpoints'].map((endpoint: unknown) => typeof endpoint === 'string' ? { origin: endpoint } : endpoint)
   }
+  const written = copyOptions(full) as UpstreamOptions
   if (!validate(upstreamSchema, full, where, problems)) return null
-  const config = { ...(full as Omit<UpstreamConfig, 'name' | 'where'>), name, where }
+  const config = { ...(full as Omit<UpstreamConfig, 'name' | 'where' | 'written'>), written: { connectTimeout: written.pool?.connectTimeout }, name, where }
+  config.pool = completePool(config.pool, written.pool)
   config.health = completeHealth(config.health)
-  config.outlier = completeOutlier(config.outlier)
+  config.outlier = completeOutlier(config.outlier, written.outlier)
   return checkUpstream(config, where, problems) ? freeze(config) : null
 }
 
@@ -199,6 +210,7 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
   const merged = merge(copyOptions(defaults) as Plain, own)
   expandRewrite(merged)
   settleWebSocket(own, merged, where, problems)
+  const written = copyOptions(merged) as RouteBehaviour
   if (!validate(schema, merged, where, problems)) return null
 
   const { url, method, upstream, rewritePrefix, ...behaviour } = merged
@@ -208,30 +220,28 @@ export function normalizeRoute (value: unknown, defaults: Plain, where: string, 
     methods,
     upstream: upstream as string,
     rewritePrefix: (rewritePrefix as string | undefined) ?? null,
-    behaviour: normalizeBehaviour(behaviour, where, problems),
+    behaviour: normalizeBehaviour(behaviour, written, where, problems),
     fastify,
     where
   })
 }
 
-/** `true` is an object with nothing in it; and a handshake is a GET (RFC 6455 4.1). */
-function settleWebSocket (own: Plain, merged: Plain, where: string, problems: Problem[]): void {
-  if (merged['websocket'] === true) merged['websocket'] = {}
-  const { method } = own
-  if (method === undefined || !isPlain(merged['websocket']) || [method].flat().some((name) => String(name).toUpperCase() === 'GET')) return
-  // What `defaults` say is for those routes that can.
-  if ('websocket' in own) problems.push({ path: join(where, 'websocket'), message: 'needs a route that takes GET; add it to `method`' })
-  merged['websocket'] = false
-}
-
-/** The rest of a route after `validate` has filled in the defaults. */
-export function normalizeBehaviour (behaviour: Plain, where: string, problems: Problem[]): BehaviourConfig {
+/**
+ * The rest of a route after `validate` has filled in the defaults.
+ * @param written the same before
+ */
+export function normalizeBehaviour (behaviour: Plain, written: RouteBehaviour, where: string, problems: Problem[]): BehaviourConfig {
   const { canary, canaries, headers, ...rest } = behaviour
+  const { timeouts = {} } = written
+  const retry = completeRetry(rest['retry'] as RetryConfig | false, written.retry)
   if (canary !== undefined && canaries !== undefined) problems.push({ path: join(where, 'canary'), message: 'give either `canary` or `canaries`' })
   if (rest['body'] !== undefined) checkRewrite(rest['body'] as BodyOptions, join(where, 'body'), problems)
   if (rest['cookies'] !== undefined) checkCookies(rest['cookies'] as CookieOptions, join(where, 'cookies'), problems)
   return {
-    ...(rest as Omit<BehaviourConfig, 'canaries' | 'headers'>),
+    ...(rest as Omit<BehaviourConfig, 'canaries' | 'headers' | 'written'>),
+    retry,
+    timeouts: completeTimeouts(rest['timeouts'] as BehaviourConfig['timeouts'], timeouts, retry),
+    written: { timeouts },
     canaries: (canaries ?? (canary === undefined ? [] : [canary])) as CanaryConfig[],
     headers: (headers ?? {}) as BehaviourConfig['headers']
   }
@@ -244,20 +254,6 @@ export function expandRewrite (behaviour: unknown): void {
   const { rewrite } = body
   if (typeof rewrite === 'function') body['rewrite'] = { whole: rewrite }
   else if (Array.isArray(rewrite)) body['rewrite'] = { replace: rewrite }
-}
-
-function checkRewrite ({ rewrite, rewriteJson }: BodyOptions, where: string, problems: Problem[]): void {
-  if (rewrite === undefined || rewrite === false) return
-  const { replace, whole, stream } = rewrite as BodyRewriteOptions
-  const path = join(where, 'rewrite')
-  if (rewriteJson !== undefined) problems.push({ path, message: 'cannot be given together with `rewriteJson`' })
-  if (replace === undefined && whole === undefined && stream === undefined) problems.push({ path, message: 'needs `replace`, `whole` or `stream`' })
-  if (replace !== undefined && (whole !== undefined || stream !== undefined)) problems.push({ path, message: 'takes `replace`, or `whole` and `stream`, not both' })
-}
-
-/** What browsers would drop without a word. */
-function checkCookies ({ secure, sameSite }: CookieOptions, where: string, problems: Problem[]): void {
-  if (sameSite === 'none' && secure !== true) problems.push({ path: join(where, 'sameSite'), message: "is 'none', which browsers take from secure cookies only; set `secure: true` beside it" })
 }
 
 /** A route's own words over the registration's `defaults`: groups such as `timeouts` are merged key by key, lists are replaced. */

@@ -1,7 +1,6 @@
 import type { Problem } from '../../types/control.ts'
 import { balancers, isBalancer } from '../data-plane/balancer/index.ts'
 import type { HealthConfig } from '../control-plane/health/index.ts'
-import type { OutlierConfig } from '../control-plane/outlier/index.ts'
 import { findPoolFaults } from '../data-plane/pool/index.ts'
 import type { UpstreamConfig } from './normalize.ts'
 import { suggest } from './suggest.ts'
@@ -36,23 +35,6 @@ function checkHealth ({ headers, maxLatency, timeout, status }: HealthConfig, wh
     }
   }
 }
-
-/** What depends on other options, or is written in several ways. */
-export function completeHealth (health: false | HealthConfig): false | HealthConfig {
-  if (health === false) return false
-  const headers = Object.fromEntries(Object.entries(health.headers).map(([name, value]) => [name.toLowerCase(), value]))
-  return { ...health, headers, timeout: health.timeout ?? Math.min(LONGEST_CHECK, health.interval) }
-}
-
-/** A first ejection that is longer than what is usually the longest is meant so. */
-export function completeOutlier (outlier: false | OutlierConfig): false | OutlierConfig {
-  return outlier === false ? false : { ...outlier, maxEjection: outlier.maxEjection ?? Math.max(LONGEST_EJECTION, outlier.baseEjection) }
-}
-
-/** Milliseconds; see OutlierOptions.maxEjection. */
-const LONGEST_EJECTION = 300_000
-/** Milliseconds; see HealthOptions.timeout. */
-const LONGEST_CHECK = 5000
 
 function checkBalancer (balancer: UpstreamConfig['balancer'], where: string, problems: Problem[]): void {
   if (isBalancer(balancer)) return

@@ -1,5 +1,6 @@
 import type { ProxyStats } from '../../types/control.ts'
 import type { Upstream } from '../../types/model.ts'
+import { unawaited } from '../model/unawaited.ts'
 import { type MonitorConfig, UpstreamMonitor } from './monitor.ts'
 import { statsOf } from './stats.ts'
 import type { Timing } from './timing.ts'
@@ -17,7 +18,7 @@ export class ControlPlane {
   watch (upstream: Upstream, config: MonitorConfig): void {
     const monitor = new UpstreamMonitor(upstream, config, this.#timing)
     this.#monitors.set(upstream.name, monitor)
-    if (this.#isStarted) monitor.start()
+    if (this.#isStarted) unawaited('the start of health checks', monitor.start())
   }
 
   /** It is let go: nobody else will look at it. */

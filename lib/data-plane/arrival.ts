@@ -4,6 +4,7 @@ import { guardResponses } from './client-errors.ts'
 import { refuseConnect } from './connect-refusal.ts'
 import { lingering } from './lingering.ts'
 import { asRouted, splitAbsolute } from './path-policy.ts'
+import { endOf, fold, type Matching } from './route-path.ts'
 
 /*
  * What has to happen between Node and Fastify: by the time a route is found it is too late. Both look at the server that Fastify
@@ -18,25 +19,30 @@ interface Arrived extends IncomingMessage { [kReceived]?: string }
 /**
  * Listens before Fastify does.
  * @param urls of the routes: where one of them may be meant, a target that the router cannot read is shown to it in another form
+ * @returns what is done to a request before the router sees it, for those that come another way
  */
-export function watchArrivals (server: Server, urls: readonly string[]): void {
+export function watchArrivals (server: Server, urls: readonly string[], matching: Matching): (request: IncomingMessage) => void {
   guardResponses(server)
   if (server.listenerCount('checkContinue') === 0) server.on('checkContinue', continueWhenRead)
   refuseConnect(server)
-  const fixedParts = urls.map((url) => /^[^:*(]*/.exec(url)![0])
-  server.prependListener('request', function settleTarget (request: Arrived, response: ServerResponse) {
-    // An early answer of anybody's may end the connection: of a hook, too, that comes before ours.
-    if (request.method !== 'GET' && request.method !== 'HEAD') lingering.expect(response)
+  const fixedParts = urls.map((url) => fold(/^[^:*(]*/.exec(url)![0], matching))
+  function settleTarget (request: Arrived): void {
     const isOriginForm = request.url!.charCodeAt(0) === 0x2f
     // A target with neither is what nearly everybody sends.
     if (isOriginForm && !request.url!.includes('%')) return
     if (!isOriginForm) settleAuthority(request)
     const url = request.url!
-    const shown = shownForm(url, request.method!, fixedParts)
+    const shown = shownForm(url, request.method!, fixedParts, matching)
     if (shown === url) return
     request[kReceived] = url
     request.url = shown
+  }
+  server.prependListener('request', function arrive (request: Arrived, response: ServerResponse) {
+    // An early answer of anybody's may end the connection: of a hook, too, that comes before ours.
+    if (request.method !== 'GET' && request.method !== 'HEAD') lingering.expect(response)
+    settleTarget(request)
   })
+  return settleTarget
 }
 
 /**
@@ -63,12 +69,15 @@ export function restoreUrl (request: IncomingMessage): boolean {
 }
 
 /** The form in which the router finds a route for `*` and for bytes that are no UTF-8, where one of ours may be meant. */
-function shownForm (url: string, method: string, fixedParts: readonly string[]): string {
+function shownForm (url: string, method: string, fixedParts: readonly string[], matching: Matching): string {
   if (url === '*') return method === 'OPTIONS' ? '/' : url
   const question = url.indexOf('?')
-  const path = question === -1 ? url : url.slice(0, question)
+  const received = question === -1 ? url : url.slice(0, question)
+  const path = received.slice(0, endOf(received, matching))
   const shown = asRouted(path)
-  return shown === path || !fixedParts.some((part) => path.startsWith(part)) ? url : shown + url.slice(path.length)
+  if (shown === path) return url
+  const folded = fold(path, matching)
+  return fixedParts.some((part) => folded.startsWith(part)) ? shown + url.slice(path.length) : url
 }
 
 /**

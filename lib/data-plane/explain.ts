@@ -50,9 +50,10 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
   const route = id === null ? undefined : snapshot.routes.get(id)
   if (route === undefined) return none
 
-  const request = imagineRequest(raw, found!.route.url, found!.params, log, imagined.request ?? {})
+  const request = imagineRequest(raw, found!, log, imagined.request ?? {})
   const exchange = new ProxyExchange(request, imagineReply(request), route, gate.tools.now())
   Object.assign(request, { proxy: exchange })
+  exchange.isShownOtherwise = found!.isShownOtherwise
   const problems: string[] = []
   const shaped: Explanation = {
     ...none,
@@ -72,6 +73,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     refusal = toProxyError(error, 'select')
     if (refusal.error === 'internal_error') problems.push(messageOf(error))
   }
+  const { limits } = exchange.upstream
   return {
     ...shaped,
     refusal: refusal === null ? null : { status: refusal.statusCode, error: refusal.error, reason: reasonOf(refusal) },
@@ -79,7 +81,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     variantReason: exchange.variantReason,
     canaries: shaped.canaries.map((canary) => ({ ...canary, isChosen: canary.name === exchange.canary?.name })),
     upstream: exchange.upstream.name,
-    policies: { ...policiesOf(route), limits: plain(exchange.upstream.limits) },
+    policies: { ...policiesOf(route), limits: plain({ ...limits, queueTimeout: Math.min(limits.queueTimeout, route.timeouts.total) }) },
     endpoints: describeEndpoints(exchange.upstream, head?.path ?? '', gate.tools.now()),
     request: head === null ? null : aimed(head, exchange),
     response: shapeResponse(exchange, problems),

@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { ImaginedRequest } from '../../types/explanation.ts'
 import { settleAuthority } from './arrival.ts'
+import type { Found } from './route-lookup.ts'
 
 /** A request that nobody made, as Node's parser would have it. */
 export function imagineRaw ({ method = 'GET', url, headers = {}, ip = '127.0.0.1' }: ImaginedRequest): IncomingMessage {
@@ -27,7 +28,7 @@ export function imagineRaw ({ method = 'GET', url, headers = {}, ip = '127.0.0.1
 }
 
 /** What Fastify would have made of it, as far as functions of the options may look; `extra` is what hooks would have added. */
-export function imagineRequest (raw: IncomingMessage, url: string, params: object, log: FastifyBaseLogger, extra: object): FastifyRequest {
+export function imagineRequest (raw: IncomingMessage, { route, params, query }: Pick<Found, 'params' | 'query'> & { readonly route: { readonly url: string } }, log: FastifyBaseLogger, extra: object): FastifyRequest {
   const authority = raw.headers.host!
   return {
     id: 'explain',
@@ -37,7 +38,7 @@ export function imagineRequest (raw: IncomingMessage, url: string, params: objec
     url: raw.url,
     originalUrl: raw.url,
     params,
-    query: Object.fromEntries(new URLSearchParams(raw.url!.split('?')[1] ?? '')),
+    query,
     body: undefined,
     ip: raw.socket.remoteAddress,
     ips: undefined,
@@ -46,7 +47,7 @@ export function imagineRequest (raw: IncomingMessage, url: string, params: objec
     hostname: authority.replace(/:\d+$/, ''),
     socket: raw.socket,
     log,
-    routeOptions: { url, method: raw.method, config: {} },
+    routeOptions: { url: route.url, method: raw.method, config: {} },
     is404: false,
     ...extra
   } as unknown as FastifyRequest

@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import createRouter from 'find-my-way'
 import { asRouted } from './path-policy.ts'
+import { endOf, fold, type Matching, RoutePath, withoutSlashes } from './route-path.ts'
+import { matchingOf, routerOptionsOf, urlsIn } from './router-options.ts'
 import { normalAuthority } from './strictness.ts'
 
 /** What carries the id of a proxied route on the options of its Fastify route. */
@@ -17,11 +19,18 @@ export interface DeclaredRoute {
   /** The options themselves: onRoute hooks of other plugins add to them later. null for a route that stood before the plugin. */
   readonly options: Readonly<Record<string, unknown>> | null
   readonly scope: FastifyInstance | null
+  /** The same route with a slash behind it; null where Fastify declares none. */
+  readonly slashed: string | null
+  /** Paths that it alone stands for, as the router spells them. */
+  readonly paths: readonly string[]
 }
 
 export interface Found {
   readonly route: DeclaredRoute
   readonly params: Record<string, string | undefined>
+  readonly query: Record<string, unknown>
+  /** See `restoreUrl` of arrival.ts. */
+  readonly isShownOtherwise: boolean
 }
 
 /** What the router looks at. */
@@ -40,13 +49,15 @@ type Router = ReturnType<typeof createRouter>
 export class RouteLookup {
   readonly #declared: DeclaredRoute[] = []
   readonly #app: FastifyInstance
+  readonly #matching: Matching
   #router: Router | null = null
   /** The same with the names of hosts in their normal form. */
   #normalRouter: Router | null = null
-  #found: Found | null = null
+  #found: Pick<Found, 'route' | 'params' | 'query'> | null = null
 
   constructor (app: FastifyInstance) {
     this.#app = app
+    this.#matching = matchingOf(app)
     const add = (scope: FastifyInstance, options: RouteOptions): void => { this.#add(scope, options) }
     app.addHook('onRoute', function noteRoute (options) { add(this, options) })
   }
@@ -67,48 +78,78 @@ export class RouteLookup {
     return this.#ask(this.#normalRouter, host === undefined ? request : { method: request.method, url: request.url, headers: { ...request.headers, host: normalAuthority(host) } })
   }
 
-  #ask (router: Router, request: Routed): Found | null {
-    // What stood before the plugin is seen by its very path alone.
-    const path = request.url.split('?', 1)[0]!
+  #ask (router: Router, { method, url, headers }: Routed): Found | null {
+    const received = url === '*' && method === 'OPTIONS' ? '/' : url.split('?', 1)[0]!
+    const path = received.slice(0, endOf(received, this.#matching))
+    const shown = asRouted(path)
     this.#found = null
-    const { method, headers } = request
-    router.lookup({ method, url: asRouted(path), headers } as IncomingMessage, null as unknown as ServerResponse)
-    const found = this.#found as Found | null
-    const isEarlier = !this.#declared.some(({ url }) => url === path) && this.#app.hasRoute({ method: request.method as 'GET', url: path })
-    return isEarlier ? { route: { methods: [request.method], url: path, constraints: {}, id: null, options: null, scope: null }, params: {} } : found
+    router.lookup({ method, url: shown + received.slice(path.length) + url.slice(received.length), headers } as IncomingMessage, null as unknown as ServerResponse)
+    const found = this.#found as Pick<Found, 'route' | 'params' | 'query'> | null
+    const earlier = this.#findEarlier(method, this.#spelled(path))
+    if (earlier !== null) return { route: earlier, params: {}, query: {}, isShownOtherwise: false }
+    return found === null ? null : { ...found, isShownOtherwise: shown !== path }
   }
 
-  #add (scope: FastifyInstance, options: RouteOptions): void {
-    const { method, url, constraints } = options
+  /** What stood before the plugin is seen by its very path alone. */
+  #findEarlier (method: string, path: string): DeclaredRoute | null {
+    if (this.#declared.some(({ paths }) => paths.includes(path)) || !this.#app.hasRoute({ method: method as 'GET', url: path })) return null
+    return { methods: [method], url: path, constraints: {}, id: null, options: null, scope: null, slashed: null, paths: [] }
+  }
+
+  #add (scope: FastifyInstance, options: RouteOptions & { [kRouteId]?: string, prefix?: string, routePath?: string }): void {
+    const { method, url, constraints, prefix = '', routePath, prefixTrailingSlash } = options
+    // Of a route at its scope's prefix Fastify does not tell a second time (test/contract/fastify-router.test.ts).
+    const [, slashed = null] = routePath === '' ? urlsIn({ prefix }, '/', prefixTrailingSlash, this.#matching) : []
+    const paths = [url, new RoutePath(url, this.#matching).shorter?.url, slashed]
+      .filter((path) => typeof path === 'string')
+      .map((path) => this.#spelled(path))
     this.#declared.push({
       methods: [method].flat(),
       url,
       constraints: (constraints ?? {}) as Record<string, unknown>,
-      id: (options as RouteOptions & { [kRouteId]?: string })[kRouteId] ?? null,
+      id: options[kRouteId] ?? null,
       options: options as unknown as Record<string, unknown>,
-      scope
+      scope,
+      slashed,
+      paths
     })
   }
 
+  #spelled (path: string): string {
+    return withoutSlashes(fold(path, this.#matching), this.#matching)
+  }
+
   #fill (nameOf: (host: unknown) => unknown): Router {
-    const config = this.#app.initialConfig as Record<string, unknown>
-    // Fastify before 5.5 has them beside the others.
-    const options = (config['routerOptions'] ?? config) as Record<string, unknown>
+    const options = routerOptionsOf(this.#app)
     const router = createRouter({
       ...Object.fromEntries(shared.filter((name) => options[name] !== undefined).map((name) => [name, options[name]])),
       defaultRoute: () => {}
     })
     for (const route of this.#declared) {
-      const { host, ...others } = route.constraints
-      const constraints = host === undefined ? others : { ...others, host: nameOf(host) }
+      for (const method of route.methods) this.#declare(router, method, route.url, route, nameOf)
+    }
+    // Last: the app may have declared it by itself.
+    for (const route of this.#declared) {
+      const { slashed, constraints } = route
+      if (slashed === null || this.#declared.some(({ url }) => url === slashed)) continue
       for (const method of route.methods) {
-        const take = (_request: unknown, _response: unknown, params: Found['params']): void => { this.#found = { route, params: { ...params } } }
-        if (!declare(router, method, route.url, constraints, take)) declare(router, method, route.url, {}, take)
+        if (this.#app.hasRoute({ method: method as 'GET', url: slashed, constraints })) this.#declare(router, method, slashed, route, nameOf)
       }
     }
     return router
   }
+
+  #declare (router: Router, method: string, url: string, route: DeclaredRoute, nameOf: (host: unknown) => unknown): void {
+    const { host, ...others } = route.constraints
+    const constraints = host === undefined ? others : { ...others, host: nameOf(host) }
+    const take: Take = (_request, _response, params, _store, query) => {
+      this.#found = { route, params: { ...params }, query: { ...query } }
+    }
+    if (!declare(router, method, url, constraints, take)) declare(router, method, url, {}, take)
+  }
 }
+
+type Take = (request: unknown, response: unknown, params: Found['params'], store: unknown, query: Found['query']) => void
 
 /** As Fastify's router reads it. */
 export function authorityOf (headers: IncomingHttpHeaders): string | undefined {
@@ -118,12 +159,15 @@ export function authorityOf (headers: IncomingHttpHeaders): string | undefined {
 /** @returns false where the router does not take it: a constraint of the app's own making, whose strategy Fastify keeps to itself */
 function declare (router: Router, method: string, url: string, constraints: object, take: unknown): boolean {
   try {
-    router.on(method as 'GET', url, { constraints }, take as Parameters<Router['on']>[3] & (() => void))
+    router.on(method as 'GET', url, { constraints }, take as unknown as Parameters<Router['on']>[3] & (() => void))
     return true
   } catch {
     return false
   }
 }
 
-/** Options that decide what matches. */
-const shared = ['caseSensitive', 'ignoreTrailingSlash', 'ignoreDuplicateSlashes', 'maxParamLength', 'allowUnsafeRegex', 'useSemicolonDelimiter']
+/** Options that decide what matches, and what a query is. */
+const shared = [
+  'caseSensitive', 'ignoreTrailingSlash', 'ignoreDuplicateSlashes', 'maxParamLength', 'allowUnsafeRegex', 'useSemicolonDelimiter',
+  'querystringParser'
+]

@@ -12,7 +12,10 @@ import { upgradeHook, type UpgradeGate } from './upgrade/entry.ts'
 /** What a declared route is to Fastify. */
 export interface Declaration {
   readonly id: string
+  /** As its scope is given it. */
   readonly url: string
+  /** See `urlsIn`. */
+  readonly urls: readonly string[]
   /** null: every method. */
   readonly methods: readonly string[] | null
   /** `/orders` of `/orders/*`: for the methods that nobody else has taken. */
@@ -102,9 +105,9 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
  * @fastify/cors answers `OPTIONS *` itself, which Fastify's router holds to be the same as ours. TRACE is left out in any case: its answer
  * shows what an upstream is sent (RFC 9110 9.3.8), which only a route that names it can want.
  */
-function methodsOf (scope: FastifyInstance, { methods, url, isShort, options }: Declaration): string[] {
+function methodsOf (scope: FastifyInstance, { methods, urls, isShort, options }: Declaration): string[] {
   const { constraints = {} } = options as { constraints?: Record<string, unknown> }
-  const isFree = (method: string): boolean => !scope.hasRoute({ method, url: scope.prefix + url, constraints } as Parameters<FastifyInstance['hasRoute']>[0])
+  const isFree = (method: string): boolean => !urls.some((url) => scope.hasRoute({ method, url, constraints } as Parameters<FastifyInstance['hasRoute']>[0]))
   const wanted = methods ?? scope.supportedMethods.filter((method) => method !== 'TRACE' && (method !== 'OPTIONS' || isFree(method)))
   const wantsHead = wanted.includes('GET') && !wanted.includes('HEAD') && options['exposeHeadRoute'] !== false
   const all = wantsHead && isFree('HEAD') ? [...wanted, 'HEAD'] : [...wanted]

@@ -110,7 +110,7 @@ const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
   [route({ retry: true }), 'routes[0].retry', /must be false or an object/],
   [route({ retry: { on: [200] } }), 'routes[0].retry.on[0]', /a status from 400 to 599, not 200/],
   [route({ retry: { on: ['timeout'] }, timeouts: { head: 0 } }), 'routes[0].retry.on', /never happens/],
-  [route({ retry: { backoff: { base: 300 } } }), 'routes[0].retry.backoff', /more than its max/],
+  [route({ retry: { backoff: { base: 300, max: 250 } } }), 'routes[0].retry.backoff', /a base of 300 ms, more than its max of 250 ms/],
   [route({ retry: { budget: { share: 1.5 } } }), 'routes[0].retry.budget.share', /<= 1/],
   [route({ retry: { attempts: -1 } }), 'routes[0].retry.attempts', />= 0/],
   [route({ body: { replay: -1 } }), 'routes[0].body.replay', />= 0/],
@@ -133,7 +133,11 @@ const wrong: readonly [options: unknown, path: string, message: RegExp][] = [
   [route({ credentials: { names: ['x user'], of: () => ({}) } }), 'routes[0].credentials.names[0]', /a header name/],
   [route({ timeouts: { head: -1 } }), 'routes[0].timeouts.head', />= 0/],
   [route({ timeouts: { heads: 1 } }), 'routes[0].timeouts.heads', /did you mean 'head'/],
-  [route({ timeouts: { total: 100, head: 60 } }), 'routes[0].timeouts.total', /less than connecting \(5000 ms\)/],
+  [{ ...route({ timeouts: { total: 100, head: 60 } }), upstreams: { users: { endpoints: [url], pool: { connectTimeout: 50 } } } }, 'routes[0].timeouts.total', /less than connecting \(50 ms\)/],
+  [route({ timeouts: { total: 100, head: 101 } }), 'routes[0].timeouts.head', /^is 101 ms, more than the total of 100 ms$/],
+  [{ ...route({ timeouts: { total: 100 } }), defaults: { timeouts: { head: 101 } } }, 'routes[0].timeouts.head', /^is 101 ms, more than the total of 100 ms$/],
+  [upstream({ health: { timeout: 100, maxLatency: 200 } }), 'upstreams.users.health.maxLatency', /more than the 100 ms of health.timeout/],
+  [upstream({ outlier: { baseEjection: 200, maxEjection: 100 } }), 'upstreams.users.outlier.maxEjection', /less than the 200 ms/],
   [route({ timeouts: { total: 100, attempt: 200, head: 0 } }), 'routes[0].timeouts.attempt', /more than the total/],
   [route({ headers: { request: { set: { 'a b': '1' } } } }), 'routes[0].headers.request.set["a b"]', /header name/],
   [route({ headers: { request: { set: { a: 1 } } } }), 'routes[0].headers.request.set.a', /a string or a function, not 1/],
@@ -154,6 +158,49 @@ test('says of each wrong option where it stands and what was probably meant', as
     assert.deepEqual(Object.keys(problems), [path], JSON.stringify(options))
     assert.match(problems[path]!, message)
   }
+})
+
+// Each says one thing; the limits that it does not fit beside are nobody's.
+const alone: readonly (readonly [options: object, effective: object])[] = [
+  [route({ timeouts: { total: 5000 } }), { timeouts: { total: 5000, head: 5000, attempt: null } }],
+  [route({ timeouts: { total: 1 } }), { timeouts: { total: 1, head: 1 } }],
+  [route({ timeouts: { total: 5000, head: 1000 } }), { timeouts: { total: 5000, head: 1000 } }],
+  [{ ...route({}), defaults: { timeouts: { total: 700 } } }, { timeouts: { total: 700, head: 700 }, limits: { queueTimeout: 700 } }],
+  [{ ...route({ timeouts: { total: 0 } }), defaults: { timeouts: { total: 700 } } }, { timeouts: { total: null, head: 30_000 }, limits: { queueTimeout: 5000 } }],
+  [{ ...route({ timeouts: { total: 700 } }), upstreams: { users: { endpoints: [url], pool: { connectTimeout: 10_000 } } } }, { timeouts: { total: 700, head: 700 } }],
+  [route({ timeouts: { total: 3000 }, retry: { attempts: 2, on: ['timeout'] } }), { timeouts: { total: 3000, head: 3000, attempt: 1000 } }],
+  [route({ timeouts: { total: 3000, head: 500 }, retry: { attempts: 2, on: ['timeout'] } }), { timeouts: { total: 3000, head: 500, attempt: null } }],
+  [route({ timeouts: { attempt: 3000 } }), { timeouts: { attempt: 3000, head: 30_000 } }],
+  [route({ retry: { backoff: { base: 1000 } } }), { retry: { backoff: { base: 1000, max: 1000 } } }],
+  [route({ retry: { backoff: { max: 10 } } }), { retry: { backoff: { base: 10, max: 10 } } }]
+]
+
+for (const [options, effective] of alone) {
+  test(`a limit that is written alone makes the others fit: ${JSON.stringify({ ...options, upstreams: undefined })}`, async (t) => {
+    const app = fresh(t)
+    await app.register(proxy, options as ProxyOptions)
+    await app.ready()
+    const { policies } = app.proxy.explain({ url: '/x/1/2' })
+    for (const [group, values] of Object.entries(effective as Record<string, Record<string, unknown>>)) {
+      const held = policies[group] as Record<string, unknown>
+      assert.deepEqual(Object.fromEntries(Object.keys(values).map((name) => [name, held[name]])), values)
+    }
+  })
+}
+
+test('so do those of an upstream', async (t) => {
+  const problems = await problemsOf(t, {
+    upstreams: {
+      a: { endpoints: [url], pool: { warm: 200 } },
+      b: { endpoints: [url], outlier: { maxEjection: 1000 } },
+      c: { endpoints: [url], outlier: { baseEjection: 600_000 } },
+      d: { endpoints: [url], health: { maxLatency: 8000 } },
+      e: { endpoints: [url], health: { interval: 100, maxLatency: 200 } },
+      f: { endpoints: [url], health: { interval: 100 } }
+    },
+    routes: []
+  })
+  assert.deepEqual(problems, {})
 })
 
 test('a faulty upstream is told of where it is declared, and not as missing where it is used', async (t) => {

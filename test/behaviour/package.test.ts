@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import test, { after, before } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
 /*
@@ -14,7 +14,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 // From dist/test/behaviour, where this runs.
 const root = fileURLToPath(new URL('../../../', import.meta.url))
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string, version: string, dependencies: object, peerDependencies: object, bin: { sluice: string } }
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string, version: string, files: string[], dependencies: object, peerDependencies: object, bin: { sluice: string } }
 
 const app = mkdtempSync(join(tmpdir(), 'sluice-package-'))
 const installed = join(app, 'node_modules', manifest.name)
@@ -35,8 +35,13 @@ function link (name: string): void {
 }
 
 before(async () => {
-  // Without the scripts: they would build anew what these tests run from.
-  const { stdout } = await npm('pack', '--json', '--ignore-scripts', '--pack-destination', app)
+  // A copy, and without the scripts: they would build anew what these tests run from, and take away the maps that coverage is found by.
+  const copy = mkdtempSync(join(tmpdir(), 'sluice-checkout-'))
+  for (const name of ['package.json', 'README.md', 'LICENSE', ...manifest.files.filter((name) => !name.startsWith('!'))]) cpSync(join(root, name), join(copy, name), { recursive: true })
+  const { dropMaps } = await import(pathToFileURL(join(root, 'scripts', 'build.js')).href) as { dropMaps (folder: string): void }
+  for (const part of ['lib', 'types']) dropMaps(join(copy, 'dist', part))
+  const { stdout } = await npm('pack', copy, '--json', '--ignore-scripts', '--pack-destination', app)
+  rmSync(copy, { recursive: true })
   const [packed] = JSON.parse(stdout) as [{ filename: string, files: { path: string }[] }]
   files = packed.files.map(({ path }) => path)
   await run('tar', ['-xzf', packed.filename], { cwd: app })
@@ -55,11 +60,23 @@ async function load (name: string, text: string): Promise<unknown> {
 }
 
 test('the package has the code, its declarations and its documents, and nothing else', () => {
-  const strange = files.filter((path) => !/^dist\/(lib|types)\/[\w/-]+\.(js|d\.ts|js\.map)$|^ops\/(grafana|prometheus)\/|^docs\/performance\/[\w-]+\.svg$/.test(path))
+  const strange = files.filter((path) => !/^dist\/(lib|types)\/[\w/-]+\.(js|d\.ts)$|^ops\/(grafana|prometheus)\/|^docs\/performance\/[\w-]+\.svg$/.test(path))
 
   assert.deepEqual(strange.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'docs/access-log.md', 'docs/architecture.md', 'docs/http.md', 'docs/operations.md', 'docs/performance.md', 'docs/several-cores.md', 'package.json'])
   assert.ok(files.includes('ops/prometheus/rules.yml') && files.includes('ops/grafana/gateway.json'))
   assert.ok(files.includes('dist/lib/index.js') && files.includes('dist/lib/index.d.ts') && files.includes('dist/types/fastify.d.ts'))
+})
+
+test('no file leads to a source map: the sources are not in the package', () => {
+  const scripts = files.filter((path) => path.endsWith('.js'))
+  assert.ok(scripts.length > 100)
+  assert.deepEqual(scripts.filter((path) => readFileSync(join(installed, path), 'utf8').includes('sourceMappingURL')), [])
+})
+
+test('maps are left out also where somebody packs without the scripts', async () => {
+  const { stdout } = await npm('pack', root, '--json', '--ignore-scripts', '--dry-run')
+  const [packed] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+  assert.deepEqual(packed.files.map(({ path }) => path).filter((path) => path.endsWith('.map')), [])
 })
 
 test('import gives the plugin as default and by name, and the errors', async () => {
@@ -71,15 +88,16 @@ test('import gives the plugin as default and by name, and the errors', async () 
   assert.deepEqual(seen, { names: ['ConfigError', 'ProxyError', 'default', 'gatherMetrics', 'module.exports', 'proxy'], type: 'function', isSame: true, error: true })
 })
 
-test('require gives the plugin itself, the same one as import', async () => {
+test('require gives the plugin itself, the same one as import, and on it what is imported by name', async () => {
   const seen = await load('b.cjs', `
     const proxy = require('${manifest.name}')
     import('${manifest.name}').then((all) => {
-      console.log(JSON.stringify({ type: typeof proxy, isImported: proxy === all.default, isDefault: proxy.default === proxy, version: require('${manifest.name}/package.json').version }))
+      const missing = Object.keys(all).filter((name) => name !== 'module.exports' && proxy[name] !== all[name])
+      console.log(JSON.stringify({ type: typeof proxy, isImported: proxy === all.default, missing, version: require('${manifest.name}/package.json').version }))
     })
   `)
 
-  assert.deepEqual(seen, { type: 'function', isImported: true, isDefault: true, version: manifest.version })
+  assert.deepEqual(seen, { type: 'function', isImported: true, missing: [], version: manifest.version })
 })
 
 for (const [name, start] of Object.entries({
@@ -103,6 +121,18 @@ for (const [name, start] of Object.entries({
     assert.deepEqual(seen, { status: 200, body: 'answer to /x' })
   })
 }
+
+test('Bun is told what to do when the plugin is registered: it has other sockets of the same names', async () => {
+  const seen = await load('bun.mjs', `
+    import Fastify from 'fastify'
+    import proxy, { ConfigError } from '${manifest.name}'
+    Object.defineProperty(process, 'versions', { value: { ...process.versions, bun: '1.4.5' } })
+    const error = await Fastify().register(proxy, { upstream: 'http://127.0.0.1:9' }).then(() => null, (error) => error)
+    console.log(JSON.stringify({ isTyped: error instanceof ConfigError, problems: error.problems }))
+  `)
+
+  assert.deepEqual(seen, { isTyped: true, problems: [{ path: 'runtime', message: 'must be Node.js, not Bun 1.4.5, whose HTTP server and undici are not Node\'s' }] })
+})
 
 test('its program runs, and says its version', async () => {
   const program = join(installed, manifest.bin.sluice)
@@ -135,6 +165,7 @@ const modules: Record<string, string> = {
     const options: ProxyOptions = { upstream: 'http://a' }
     app.register(proxy, options)
     app.proxy.route({ url: '/a', upstream: 'http://a' })
+    export const errors: Error[] = [new proxy.ConfigError([]), new proxy.ProxyError()]
     // @ts-expect-error: no such option; that the types refuse it is what is tested here
     app.register(proxy, { upstreem: 'http://a' })
   `,

@@ -18,6 +18,51 @@ test('forwards every method that Fastify supports but TRACE, and those that the 
   assert.deepEqual(upstream.requests.map(({ method }) => method), methods)
 })
 
+test('forwards methods that the app adds after the plugin, by the routes that take all', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const hooks: string[] = []
+  const app = await start(t, {
+    prefix: '/dav',
+    routes: [
+      { url: '/*', upstream: upstream.url, onRequest: async ({ method }) => { hooks.push(method) } },
+      { url: '/put', method: 'PUT', upstream: upstream.url }
+    ]
+  }, {
+    after: async (app) => {
+      await app.register(async (scope) => { scope.addHttpMethod('PROPFIND', { hasBody: true }) })
+      await app.after()
+      app.addHttpMethod('LOCK', { hasBody: true }).addHttpMethod('MKCOL')
+      app.proxy.route({ url: '/later/*', upstream: upstream.url })
+      await app.after()
+      app.addHttpMethod('COPY')
+    }
+  })
+
+  for (const method of ['PROPFIND', 'LOCK', 'MKCOL', 'COPY']) {
+    for (const path of ['/dav/x', '/dav', '/later/x', '/later']) assert.equal((await app.request(path, { method, body: method === 'LOCK' ? 'body' : '' })).status, 200, `${method} ${path}`)
+    assert.equal(app.app.proxy.explain({ method, url: '/dav/x' }).route?.id, '/dav/*')
+  }
+  assert.deepEqual(new Set(hooks), new Set(['PROPFIND', 'LOCK', 'MKCOL', 'COPY']))
+  assert.ok(app.app.hasRoute({ method: 'PROPFIND' as 'GET', url: '/dav/put' }) === false)
+  assert.equal(upstream.requests.find(({ method }) => method === 'LOCK')!.body.toString(), 'body')
+})
+
+test('a method that comes too late for any route is named in the log', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = await start(t, { upstream: upstream.url }, { before: (app) => { app.addHook('onReady', async () => { app.addHttpMethod('PROPFIND') }) } })
+
+  await app.line(({ level, msg }) => level === 40 && msg!.startsWith('PROPFIND came while the app starts'))
+  assert.equal((await app.request('/x', { method: 'PROPFIND' })).status, 404)
+})
+
+test('a route that the app has no room for is a problem, also where the method comes later', async (t) => {
+  const upstream = await origin(t, answer(200))
+  await assert.rejects(start(t, { routes: [{ url: '/a/:x', upstream: upstream.url }] }, {
+    before: (app) => { app.addHook('onRoute', ({ method }) => { if ([method].flat().includes('PROPFIND')) throw new Error('no room\nfor it') }) },
+    after: (app) => { app.addHttpMethod('PROPFIND') }
+  }), /routes\[0\]: no room for it/)
+})
+
 test('takes only the methods of a route that names some', async (t) => {
   const upstream = await origin(t, answer(200))
   const app = await start(t, {

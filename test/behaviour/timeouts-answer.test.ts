@@ -29,6 +29,7 @@ const cases: [what: string, limit: number, timeouts: object, row: Row][] = [
   ['head', 1205, { head: 1205 }, late],
   ['attempt', 150, { attempt: 150 }, late],
   ['total', 250, { head: 0, total: 250 }, overall],
+  ['total, written alone,', 300, { total: 300 }, overall],
   ['total, which is less than the others,', 200, { head: 0, attempt: 200, total: 200 }, overall]
 ]
 

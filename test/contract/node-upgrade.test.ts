@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createSecureServer as createHttp2Server } from 'node:http2'
+import { createServer as createTlsServer } from 'node:https'
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { hasSocket, responseOf } from '../../lib/data-plane/upgrade/sockets.ts'
+import { hasSocket, readAgain, responseOf } from '../../lib/data-plane/upgrade/sockets.ts'
 
 /* What lib/data-plane/upgrade leans on in node:http. */
 
@@ -72,11 +74,18 @@ test('a socket that is given back to its server is read from the start of what w
   const { server, socket, client } = await upgraded(t, upgrade, (request, response) => { response.end(request.url) })
   socket.unshift(Buffer.from('GET /again HTTP/1.1\r\nHost: x\r\n\r\n'))
 
-  server.emit('connection', socket)
+  readAgain(server, socket)
 
   assert.match(await reads(client, '/again'), /^HTTP\/1\.1 200 OK/)
   client.write('GET /more HTTP/1.1\r\nHost: x\r\n\r\n')
   assert.match(await reads(client, '/more'), /^HTTP\/1\.1 200 OK/)
+})
+
+test('the listener that has Node read a connection is known by its name, on servers of every kind', () => {
+  const servers = [createServer(), createTlsServer(), createHttp2Server({ allowHTTP1: true })]
+  for (const [index, event] of ['connection', 'secureConnection', 'secureConnection'].entries()) {
+    assert.deepEqual(servers[index]!.listeners(event).map(({ name }) => name), ['connectionListener'])
+  }
 })
 
 test('where nobody listens, an upgrade is a request, and what came behind it in one read is lost', async (t) => {

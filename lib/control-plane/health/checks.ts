@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../../types/model.ts'
 import { WrongResultError } from '../../model/option-result.ts'
+import { unawaited } from '../../model/unawaited.ts'
 import type { Timing } from '../timing.ts'
 import { faultOf, type HealthConfig } from './index.ts'
 import { Streak } from './streak.ts'
@@ -39,12 +40,21 @@ class EndpointChecks {
     this.#owner = owner
     this.#settled = settled
     this.#streak = new Streak(config.rise, config.fall)
-    this.#run()
+    this.#begin()
   }
 
   close (): void {
     this.#isClosed = true
     this.#cancel?.()
+  }
+
+  #begin (): void {
+    // Behind a fault of whoever is told, too: it must not have been the last check.
+    unawaited('a health check', this.#run().finally(() => { this.#schedule() }))
+  }
+
+  #schedule (): void {
+    if (!this.#isClosed) this.#cancel = this.#timing.setTimer(() => { this.#begin() }, this.#delay())
   }
 
   async #run (): Promise<void> {
@@ -58,9 +68,7 @@ class EndpointChecks {
       if (fault === null) await this.#owner.becameHealthy(endpoint)
       else this.#owner.becameUnhealthy(endpoint, fault)
     }
-    if (this.#isClosed) return
-    if (endpoint.health !== 'unknown') this.#settled()
-    this.#cancel = this.#timing.setTimer(() => { this.#run() }, this.#delay())
+    if (!this.#isClosed && endpoint.health !== 'unknown') this.#settled()
   }
 
   async #probe (): Promise<string | null> {

@@ -1,4 +1,5 @@
 import type { Attempt, Endpoint, Upstream } from '../../../types/model.ts'
+import { unawaited } from '../../model/unawaited.ts'
 import { announce } from '../../observe/events.ts'
 import { hasWeight } from '../availability.ts'
 import type { Timing } from '../timing.ts'
@@ -69,7 +70,7 @@ export class Ejector {
     const ejection = this.#ejections.get(endpoint)
     if (ejection === undefined) return
     if (!isPassed) ejection.isSeenByProbes = true
-    else if (ejection.isSeenByProbes || ejection.cause === 'refused') this.#tryReturn(endpoint, ejection)
+    else if (ejection.isSeenByProbes || ejection.cause === 'refused') this.#beginReturn(endpoint, ejection)
   }
 
   /** How often this endpoint was ejected without a quiet time in between. */
@@ -113,7 +114,11 @@ export class Ejector {
   #schedule (endpoint: Endpoint, ejection: Ejection): void {
     const rest = Math.max(0, endpoint.ejectedUntil - this.#timing.now())
     const delay = ejection.cause === 'refused' ? Math.min(rest, RECONNECT_INTERVAL) : rest
-    ejection.cancel = this.#timing.setTimer(() => { this.#tryReturn(endpoint, ejection) }, delay)
+    ejection.cancel = this.#timing.setTimer(() => { this.#beginReturn(endpoint, ejection) }, delay)
+  }
+
+  #beginReturn (endpoint: Endpoint, ejection: Ejection): void {
+    unawaited('the return of an ejected endpoint', this.#tryReturn(endpoint, ejection))
   }
 
   async #tryReturn (endpoint: Endpoint, ejection: Ejection): Promise<void> {

@@ -3,6 +3,7 @@ import { Dispatcher, errors } from 'undici'
 import type { ConnectionCounts, Probe, ProbeAnswer } from '../../../types/model.ts'
 import type { ConnectionObserver } from '../../../types/policy.ts'
 import type { Origin } from '../../model/origin.ts'
+import { unawaited } from '../../model/unawaited.ts'
 import { tellRefusal } from './connector.ts'
 import { headLimitOf } from './head-limit.ts'
 import type { ConnectionPool, PoolConfig } from './index.ts'
@@ -144,8 +145,8 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
     const total = this.#connections.size + this.#connecting.size
     const missing = Math.min(Math.max(1, count - total), this.#limit - total)
     if (missing <= 0) return true
-    const results = await Promise.all(Array.from({ length: missing }, () => new Promise<boolean>((resolve) => { this.#open(resolve) })))
-    return results.includes(true)
+    const results = await Promise.allSettled(Array.from({ length: missing }, () => new Promise<boolean>((resolve) => { this.#open(resolve) })))
+    return results.some((result) => result.status === 'fulfilled' && result.value)
   }
 
   async keepWarm (): Promise<void> {
@@ -163,9 +164,9 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
 
   #replenish (isConnected: boolean): void {
     if (!this.#isKeptWarm || this.#isClosed || this.#warmTimer !== null || this.#connections.size + this.#connecting.size >= this.#warm) return
-    this.#warmTimer = setTimeout(async () => {
+    this.#warmTimer = setTimeout(() => {
       this.#warmTimer = null
-      if (!this.#isClosed) this.#replenish(await this.prewarm(this.#warm))
+      if (!this.#isClosed) unawaited('opening connections ahead', this.keepWarm())
     }, isConnected ? REPLACE_AFTER : REPLACE_AFTER * 10).unref()
   }
 
@@ -269,6 +270,6 @@ export class Http2Pool extends Dispatcher implements ConnectionOwner, Connection
       else this.#whenEmpty.push(resolve)
     })
     if (callback === undefined) return empty
-    empty.then(callback).catch(callback)
+    unawaited('the callback of a closed pool', empty.then(callback))
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
+import undici from 'undici/package.json' with { type: 'json' }
 import type { EndpointPool } from '../../../types/model.ts'
 import type { OptionSchema } from '../../../types/policy.ts'
 import type { PoolOptions, TlsOptions } from '../../../types/options.ts'
@@ -10,8 +10,8 @@ import { STREAMS } from './http2-connection.ts'
 import { Http2Pool } from './http2-pool.ts'
 import { findTlsFaults } from './tls-faults.ts'
 
-/** Ours, not the one that Node brings along. */
-export const undiciVersion: string = (createRequire(import.meta.url)('undici/package.json') as { version: string }).version
+/** Ours, not the one that Node brings along. Imported as JSON: bundlers follow that, and take it in. */
+export const undiciVersion: string = undici.version
 
 type Optional = 'tls' | 'proxy' | 'maxHeaderSize'
 export type PoolConfig = Required<Omit<PoolOptions, Optional>> & Pick<PoolOptions, Optional>

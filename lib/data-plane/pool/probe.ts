@@ -1,5 +1,6 @@
 import { Client, type Dispatcher, errors } from 'undici'
 import type { Probe, ProbeAnswer } from '../../../types/model.ts'
+import { unawaited } from '../../model/unawaited.ts'
 
 /** A health page is short; what goes on for longer has been answered well enough. */
 const BODY_LIMIT = 64 * 1024
@@ -55,7 +56,7 @@ export function sendProbe (origin: string, options: Pick<Client.Options, 'connec
       if (answer !== null) resolve(answer)
       else reject(error ?? new errors.SocketError('no answer'))
       // Not before undici is through with what called us.
-      setImmediate(() => { client.destroy() })
+      setImmediate(() => { unawaited('the end of a health check', client.destroy()) })
     }
     const timer = setTimeout(() => { finish(new errors.HeadersTimeoutError(`no answer within ${probe.timeout} ms`), null) }, probe.timeout).unref()
     const { method, path, headers, servername } = probe

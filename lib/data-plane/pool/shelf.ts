@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
+import { unawaited } from '../../model/unawaited.ts'
 
 export interface ShelfSettings {
   /** Connections that the pool is to have at all times, those that carry requests included. */
@@ -96,7 +97,7 @@ export class Shelf {
     this.#timer = setTimeout(() => {
       this.#timer = null
       const missing = this.#settings.warm - this.#inUse() - this.#sockets.length - this.#opening
-      for (let count = 0; count < missing; count++) this.#openOne()
+      for (let count = 0; count < missing; count++) unawaited('opening connections ahead', this.#openOne())
     }, this.#pause).unref()
   }
 
@@ -109,7 +110,7 @@ export class Shelf {
   #openOne (): Promise<boolean> {
     this.#opening++
     return new Promise((resolve) => {
-      this.#open((...result) => {
+      const opened: buildConnector.Callback = (...result) => {
         this.#opening--
         const [error, socket] = result
         this.#pause = error === null ? FIRST_PAUSE : Math.min(this.#pause * 2, LONGEST_PAUSE)
@@ -119,7 +120,13 @@ export class Shelf {
         else if (socket !== null) this.#put(socket)
         this.replenish()
         resolve(error === null)
-      })
+      }
+      try {
+        this.#open(opened)
+      } catch (error) {
+        // TLS options that Node does not take are no connection, either.
+        opened(error as Error, null)
+      }
     })
   }
 

@@ -1,4 +1,4 @@
-import type { RetryOptions } from '../../../types/options.ts'
+import type { RetryOptions, TimeoutOptions } from '../../../types/options.ts'
 import type { OptionSchema, RetryPolicy, Tools } from '../../../types/policy.ts'
 import { Backoff } from './backoff.ts'
 import { Budget } from './budget.ts'
@@ -47,11 +47,14 @@ export function createRetry (config: RetryConfig | false, tools: Tools): RetryPo
   return new RetryByClass(config, new Backoff(config.backoff.base, config.backoff.max, tools.random), new Budget(config.budget.share, config.budget.minimum), tools)
 }
 
-/** What of it cannot be meant; null if all can. */
-export function findRetryFault ({ on, backoff }: RetryConfig, timeouts: { readonly head: number, readonly attempt: number }): { key: string, message: string } | null {
+/**
+ * What of it cannot be meant; null if all can.
+ * @param timeouts as they were written
+ */
+export function findRetryFault ({ on, backoff }: RetryConfig, { head, attempt = 0 }: TimeoutOptions): { key: string, message: string } | null {
   if (backoff.base > backoff.max) return { key: 'backoff', message: `has a base of ${backoff.base} ms, more than its max of ${backoff.max} ms` }
-  if (on.includes('timeout') && timeouts.head === 0 && timeouts.attempt === 0) {
-    return { key: 'on', message: "has 'timeout', which never happens: timeouts.head and timeouts.attempt are both 0" }
+  if (on.includes('timeout') && head === 0 && attempt === 0) {
+    return { key: 'on', message: "has 'timeout', which never happens: timeouts.head is 0, and there is no timeouts.attempt" }
   }
   return null
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { readAgain } from './sockets.ts'
 
 /** What asks for an upgrade, and nothing else (RFC 9113 3.1 for the last). */
 const asking = new Set(['upgrade', 'http2-settings'])
@@ -11,8 +12,7 @@ const asking = new Set(['upgrade', 'http2-settings'])
  */
 export function servePlain (server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
   socket.unshift(Buffer.concat([Buffer.from(plainHead(request), 'latin1'), head]))
-  // "This event can also be explicitly emitted by users to inject connections" (node:http); node:https has it for those behind TLS.
-  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
+  readAgain(server, socket)
 }
 
 export function plainHead ({ method, url, httpVersion, rawHeaders }: Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>): string {

@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AsyncResource } from 'node:async_hooks'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /*
@@ -31,6 +32,27 @@ export function cutAtEnd (socket: Socket, response: ServerResponse): void {
   response.prependOnceListener('finish', () => { socket.removeListener('readable', onReadable) })
 }
 
+/** Keeps a socket that Node has left from ending the process. Once: a client may ask for as many upgrades as it likes on one connection. */
+export function quiet (socket: Socket): void {
+  if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore)
+}
+
+function ignore (): void {}
+
+/**
+ * Has Node read requests from a socket that it has left. Its own listener for connections does that; the others have heard of this connection,
+ * and would count it, and listen to its end, a second time. Where Node's is not to be found all are told, as node:http allows ("can also be
+ * explicitly emitted by users to inject connections"); node:https has another event for those behind TLS.
+ */
+export function readAgain (server: Server, socket: Socket): void {
+  const event = 'encrypted' in socket ? 'secureConnection' : 'connection'
+  const listener = server.listeners(event).find(({ name }) => name === 'connectionListener')
+  if (listener === undefined) server.emit(event, socket)
+  else listener.call(server, socket)
+  // Node listens itself again.
+  socket.off('error', ignore)
+}
+
 const events = ['error', 'close', 'data', 'end', 'readable', 'timeout'] as const
 
 /** What changes when somebody else takes an upgrade in hand: a mark on the request, a response, a listener, an answer. */
@@ -41,7 +63,8 @@ export function traces (request: IncomingMessage, socket: Socket): string {
 
 /**
  * Waits for the answers to requests that came before on the same connection (CVE-2026-130647: a response cannot be put on a socket
- * that has one). Node has left that socket with the upgrade, so its 'drain' has to be passed on.
+ * that has one). Node has left that socket with the upgrade, so its 'drain' has to be passed on. What follows on the connection is not in
+ * the async scope of those requests, whose users need not be the same.
  */
 export function whenFree (socket: Socket, act: () => void): void {
   const response = responseOf(socket)
@@ -49,12 +72,13 @@ export function whenFree (socket: Socket, act: () => void): void {
     act()
     return
   }
+  const resource = new AsyncResource('SLUICE_UPGRADE')
   function onDrain (): void {
     response!.emit('drain')
   }
   socket.on('drain', onDrain)
   response.once('close', () => {
     socket.removeListener('drain', onDrain)
-    if (!socket.destroyed && socket.writable) whenFree(socket, act)
+    if (!socket.destroyed && socket.writable) resource.runInAsyncScope(whenFree, null, socket, act)
   })
 }

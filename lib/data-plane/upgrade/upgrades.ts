@@ -3,11 +3,10 @@ import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Snapshot } from '../../../types/model.ts'
 import type { ProxyExchange } from '../../model/exchange.ts'
-import { settleAuthority } from '../arrival.ts'
 import { parseTarget } from '../path-policy.ts'
 import { hasToken, isWebSocketHandshake } from './handshake.ts'
 import { servePlain } from './plain.ts'
-import { hasSocket, responseOf, traces, whenFree } from './sockets.ts'
+import { hasSocket, quiet, responseOf, traces, whenFree } from './sockets.ts'
 
 /** How long a client that was refused may go on sending before its connection is cut. */
 const LINGER_TIMEOUT = 1000
@@ -38,6 +37,7 @@ export class Upgrades {
   readonly #gate: { readonly snapshot: Snapshot | null }
   readonly #upgrades = new WeakMap<IncomingMessage, Upgrade>()
   #app: UpgradeApp | null = null
+  #arrive: (request: IncomingMessage) => void = ignore
   #server: Server | null = null
 
   constructor (gate: { readonly snapshot: Snapshot | null }) {
@@ -48,9 +48,13 @@ export class Upgrades {
     return this.#upgrades.get(request)
   }
 
-  /** Listens where a route wants it, and no longer than that. */
-  attend (app: UpgradeApp): void {
+  /**
+   * Listens where a route wants it, and no longer than that.
+   * @param arrive what the server does to its requests before the router sees them
+   */
+  attend (app: UpgradeApp, arrive: (request: IncomingMessage) => void): void {
     const isWanted = [...this.#gate.snapshot!.routes.values()].some(({ websocket }) => websocket !== null)
+    this.#arrive = arrive
     if (isWanted && this.#server === null) this.#start(app)
     else if (!isWanted) this.stop()
   }
@@ -70,7 +74,7 @@ export class Upgrades {
   readonly #onUpgrade = (request: IncomingMessage, stream: unknown, head: Buffer): void => {
     const socket = stream as Socket
     // CVE-2026-129500: before anything that takes time.
-    socket.on('error', ignore)
+    quiet(socket)
     this.#upgrades.set(request, { socket, head, exchange: null, isFollowed: false })
     // No listener for this protocol has any use for it; the others find that somebody has taken it.
     const claim = isHttp2Offer(request) && responseOf(socket) === null ? new ServerResponse(request) : null
@@ -105,12 +109,12 @@ export class Upgrades {
 
   /** As a request like any other: the route's hooks run, and may answer. */
   #route (request: IncomingMessage, socket: Socket): void {
-    settleAuthority(request)
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     try {
       response.assignSocket(socket)
       this.follow(request, response)
+      this.#arrive(request)
       this.#app!.routing(request, response)
     } catch (err) {
       // A constraint of the user's, or rewriteUrl: nobody would answer.

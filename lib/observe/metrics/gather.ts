@@ -1,5 +1,6 @@
 import cluster, { type Worker as Process } from 'node:cluster'
 import type { GatheredMetrics } from '../../../types/metrics.ts'
+import { unawaited } from '../../model/unawaited.ts'
 import { eachInTime, inSlices } from './collect.ts'
 import { type Told, mergeInto, merging, printing } from './exchanged.ts'
 import { contentType, textOf } from './prometheus.ts'
@@ -98,7 +99,7 @@ class Gathered implements GatheredMetrics {
         this.#hear(worker, message)
         break
       case 'ask':
-        this.#answer(worker, message.id).catch(() => {})
+        unawaited('answering a worker', this.#answer(worker, message.id))
     }
   }
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
-import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
-import type { MetricsProducer, MetricsRegistry, ProxyMetrics } from '../../../types/metrics.ts'
+import type { FastifyBaseLogger } from 'fastify'
+import type { MetricsProducer, MetricsRegistry, MetricsReply, ProxyMetrics } from '../../../types/metrics.ts'
 import { eachInTime } from './collect.ts'
 import { contentType, printed, textOf } from './prometheus.ts'
 import { createProducer } from './producer.ts'
@@ -24,9 +24,10 @@ export class Metrics implements ProxyMetrics {
   }
 
   /** Bound to itself: Fastify calls it as its own. */
-  readonly handler = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+  readonly handler = async (_request: unknown, reply: MetricsReply): Promise<unknown> => {
     const pieces = await this.#worker?.askPrimary() ?? await printed(this.#recorder)
-    reply.header('content-type', contentType).header('cache-control', 'no-store')
+    reply.header('content-type', contentType)
+    reply.header('cache-control', 'no-store')
     // As a stream: many megabytes in one go would hold up all others.
     return reply.send(Readable.from(eachInTime<string | Buffer>(pieces), { objectMode: false }))
   }

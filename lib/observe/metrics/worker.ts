@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import process from 'node:process'
+import { unawaited } from '../../model/unawaited.ts'
 import { eachInTime, inSlices } from './collect.ts'
 import { mergeInto, merging, type Told, tell, tellLasting } from './exchanged.ts'
 import type { Recorder } from './recorder.ts'
@@ -96,7 +97,7 @@ export class Worker {
         this.#hasPrimary = true
         break
       case 'tell':
-        this.#tell(message.id).catch(() => {})
+        unawaited('telling what was counted', this.#tell(message.id))
         break
       case 'answer':
         this.#asked.get(message.id)?.(message.text, message.isLast)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { buildRoute, buildUpstream, type Building } from '../../../lib/config/build.ts'
 import { normalizeRoute, normalizeUpstream } from '../../../lib/config/normalize.ts'
 import type { PoolConfig } from '../../../lib/data-plane/pool/index.ts'
+import { strictly } from '../../../lib/data-plane/route-path.ts'
 import type { Problem } from '../../../types/control.ts'
 import type { EndpointPool, Route, Upstream } from '../../../types/model.ts'
 import type { RouteOptions, UpstreamOptions } from '../../../types/options.ts'
@@ -21,6 +22,7 @@ function building (): Built {
     tools: still(),
     observers: [],
     instance: 'abcdef',
+    matching: strictly,
     problems,
     opened,
     openPool (origin, config) {
@@ -99,9 +101,10 @@ test('builds a route with what was asked for', () => {
 // pool.connectTimeout of the upstream is 2,000.
 const timeoutRules: readonly (readonly [timeouts: NonNullable<RouteOptions['timeouts']>, ...problems: string[]])[] = [
   [{ total: 0, head: 60000, attempt: 70000 }],
-  [{ total: 32000 }],
-  [{ total: 31999 }, 'routes[0].timeouts.total: is 31999 ms, less than connecting (2000 ms) and waiting for the head (30000 ms) may take; raise it, or lower timeouts.head or pool.connectTimeout'],
+  [{ total: 1 }],
+  [{ total: 5000 }],
   [{ total: 5000, head: 3000 }],
+  [{ total: 4999, head: 3000 }, 'routes[0].timeouts.total: is 4999 ms, less than connecting (2000 ms) and waiting for the head (3000 ms) may take; raise it, or lower timeouts.head or pool.connectTimeout'],
   [{ total: 100, head: 0 }],
   [{ total: 5000, head: 1000, attempt: 5000 }],
   [{ total: 5000, head: 1000, attempt: 5001 }, 'routes[0].timeouts.attempt: is 5001 ms, more than the total of 5000 ms']
@@ -112,6 +115,23 @@ for (const [timeouts, ...problems] of timeoutRules) {
     assert.deepEqual(problemsWith({ timeouts }), problems)
   })
 }
+
+// pool.connectTimeout of this one is nobody's.
+const timeoutRulesAlone: typeof timeoutRules = [
+  [{ total: 5000, head: 5000 }],
+  [{ total: 5000, head: 5001 }, 'routes[0].timeouts.head: is 5001 ms, more than the total of 5000 ms'],
+  [{ total: 5000, attempt: 5001 }, 'routes[0].timeouts.attempt: is 5001 ms, more than the total of 5000 ms']
+]
+
+for (const [timeouts, ...problems] of timeoutRulesAlone) {
+  test(`of an upstream that says nothing of connecting, finds ${problems.length === 0 ? 'nothing wrong with' : 'the contradiction in'} the timeouts ${JSON.stringify(timeouts)}`, () => {
+    assert.deepEqual(problemsWith({ timeouts, upstream: 'next' }), problems)
+  })
+}
+
+test('timeouts that nobody wrote fit into the total', () => {
+  assert.deepEqual({ ...routeWith({ timeouts: { total: 5000 } })!.timeouts }, { head: 5000, idle: 60000, total: 5000, attempt: Infinity, write: 60000 })
+})
 
 const templates: readonly (readonly [url: string, template: string, fault: string | null])[] = [
   ['/users/:id', '/v2/users/:id', null],

@@ -100,7 +100,8 @@ test('takes options without a prototype, such as those of an imported module', (
 
 test('completes the behaviour of a reply as that of a route', () => {
   const problems: Problem[] = []
-  const behaviour = normalizeBehaviour({ via: 'edge', canary: { upstream: 'a' } }, '', problems)
-  assert.deepEqual(behaviour, { via: 'edge', canaries: [{ upstream: 'a' }], headers: {} })
+  const timeouts = { head: 30_000, idle: 1, total: 20, attempt: 0, write: 1 }
+  const behaviour = normalizeBehaviour({ via: 'edge', canary: { upstream: 'a' }, timeouts, retry: false }, { timeouts: { total: 20 } }, '', problems)
+  assert.deepEqual(behaviour, { via: 'edge', canaries: [{ upstream: 'a' }], headers: {}, timeouts: { ...timeouts, head: 20 }, retry: false, written: { timeouts: { total: 20 } } })
   assert.deepEqual(problems, [])
 })

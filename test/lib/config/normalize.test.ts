@@ -25,6 +25,7 @@ const judged = {
   health: false,
   outlier: { consecutiveFailures: 5, failureRate: 0.3, minimumRequests: 10, window: 60_000, baseEjection: 30_000, maxEjection: 300_000, maxEjectedShare: 0.5 },
   slowStart: 0,
+  written: { connectTimeout: undefined },
   breaker: { consecutiveFailures: 5, halfOpenAfter: 5000, probes: 1 },
   limits: { active: 1024, pending: 1024, queueTimeout: 5000 }
 }
@@ -94,6 +95,7 @@ test('fills in every default of a route', () => {
     canaries: [],
     headers: {},
     timeouts: { head: 30000, idle: 60000, total: 0, attempt: 0, write: 60000 },
+    written: { timeouts: {} },
     retry: { attempts: 1, on: ['connect', 'stale'], budget: { share: 0.2, minimum: 3 }, backoff: { base: 25, max: 250 } },
     body: { replay: 65536, rewriteLimit: 1048576 },
     forwardDeadline: false,

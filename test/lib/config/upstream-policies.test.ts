@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { normalizeUpstream } from '../../../lib/config/normalize.ts'
-import { checkUpstream, completeOutlier } from '../../../lib/config/upstream-policies.ts'
-import type { OutlierConfig } from '../../../lib/control-plane/outlier/index.ts'
+import { checkUpstream } from '../../../lib/config/upstream-policies.ts'
 import type { Problem } from '../../../types/control.ts'
 import type { Balancer } from '../../../types/policy.ts'
 
@@ -20,12 +19,6 @@ for (const balancer of [new Mine(), { pick: new Mine().pick, turns: 0 }]) {
     assert.equal(Object.isFrozen(balancer), false, 'it may keep count')
   })
 }
-
-test('the longest ejection is five minutes, or the first one where that is longer', () => {
-  const longest = (options: object): number => (completeOutlier({ baseEjection: 30_000, ...options } as OutlierConfig) as OutlierConfig).maxEjection
-  assert.deepEqual([longest({}), longest({ baseEjection: 400_000 }), longest({ maxEjection: 60_000 })], [300_000, 400_000, 60_000])
-  assert.equal(completeOutlier(false), false)
-})
 
 test('a balancer that nobody knows is reported, and the rest is not built on it', () => {
   const problems: Problem[] = []

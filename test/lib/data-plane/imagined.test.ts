@@ -17,12 +17,12 @@ test('without more it is a GET from this machine; a Host of its own stands alone
 
 test('Fastify\'s view of it has what functions look at, and what hooks would have added', () => {
   const raw = imagineRaw({ url: '/a?b=c', headers: { host: 'shop.test:8080' } })
-  const request = imagineRequest(raw, '/:id', { id: 'a' }, {} as FastifyBaseLogger, { user: 'ann' }) as unknown as Record<string, unknown>
+  const request = imagineRequest(raw, { route: { url: '/:id' }, params: { id: 'a' }, query: { b: 'c' } }, {} as FastifyBaseLogger, { user: 'ann' }) as unknown as Record<string, unknown>
   assert.deepEqual([request['ip'], request['host'], request['hostname'], request['params'], request['query'], request['user']], ['127.0.0.1', 'shop.test:8080', 'shop.test', { id: 'a' }, { b: 'c' }, 'ann'])
 })
 
 test('nothing is set on its reply, nor can be', () => {
-  const request = imagineRequest(imagineRaw({ url: '/' }), '/', {}, {} as FastifyBaseLogger, {})
+  const request = imagineRequest(imagineRaw({ url: '/' }), { route: { url: '/' }, params: {}, query: {} }, {} as FastifyBaseLogger, {})
   const reply = imagineReply(request)
   assert.equal(reply.header('a', 'b').code(500).removeHeader('a'), reply)
   assert.deepEqual([reply.hasHeader('a'), reply.getHeader('a'), reply.getHeaders(), reply.statusCode], [false, undefined, {}, 200])

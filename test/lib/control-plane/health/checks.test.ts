@@ -71,6 +71,22 @@ test('readiness waits until every endpoint is known, and no longer than it may',
   slow.monitor.close()
 })
 
+test('what those throw who are told of a check neither ends the process nor the checks', async (t) => {
+  let unhandled = 0
+  const onRejection = (): void => { unhandled++ }
+  process.on('unhandledRejection', onRejection)
+  t.after(() => { process.off('unhandledRejection', onRejection) })
+  const { monitor, pools, pass, upstream } = rig(1, { health })
+  upstream.state = { ...upstream.state, observers: [{ onHealthCheck: () => { throw new Error('of an observer') } }] }
+  monitor.start()
+  await pass(5000)
+  await new Promise((resolve) => { setImmediate(resolve) })
+
+  assert.ok(pools[0]!.probes.length > 3)
+  assert.equal(unhandled, 0)
+  monitor.close()
+})
+
 test('once closed nothing is checked any more, and what comes late changes nothing', async () => {
   const { monitor, pools, pass, time, endpoints } = rig(1, { health: { ...health, fall: 1 } })
   let answer: (error: Error) => void = () => {}
