@@ -14,19 +14,24 @@ import { machine } from './versions.ts'
 import { hasWrk, wrk } from './wrk.ts'
 
 /*
- * Whether this build costs more than that of another commit: `npm run bench -- --against COMMIT`. Both are served by the same program with the same
- * options, in one run and in turns, and what counts is the ratio of neighbours, CPU time of this build over that of the other. Each launch of a
- * process optimizes a little differently, by one or two per cent for its whole life, so there are several.
+ * This build beside that of another commit: `npm run bench -- --against COMMIT`. Both are served by the same program with the same options, in one
+ * run and in turns, and the ratio of neighbours counts, CPU time of this build over that of the other. Each launch of a process optimizes a little
+ * differently, by one or two per cent for its whole life, so there are several.
+ *
+ * Both are under load at once, and one of them is stopped at any moment. A request costs up to twice as much while another tenant of the machine
+ * uses the other half of the core, for seconds: turns as short as these share it evenly, where turns of two seconds differed by 40 %.
  */
 
 const usage = `npm run bench -- --against COMMIT [flags]
 
   --scenario A,B     scenarios (small-get): ${scenarios.map(({ name }) => name).join(' ')}
   --rounds N         pairs of runs in each (24)
-  --duration N       seconds of one run (2)
+  --duration N       seconds that each build runs in a round (2)
   --launches N       how often both are started anew (6)
 `
 
+/** Milliseconds of a turn. Long against a timer's lateness, short against the visits of a neighbour. */
+const TURN = 40
 /** Seconds until V8 has optimized what it will: the rest is small, and falls on both. */
 const WARM_UP = 3
 /** Of the median, or of the end of its middle 90 %: what neighbours differ by where both builds are the same commit. */
@@ -36,6 +41,14 @@ const END_LIMIT = 1.03
 interface Build {
   readonly name: string
   readonly library: string
+}
+
+interface Plan {
+  readonly against: string
+  readonly scenarios: readonly Scenario[]
+  readonly rounds: number
+  readonly seconds: number
+  readonly launches: number
 }
 
 interface Pair {
@@ -57,7 +70,7 @@ async function main (): Promise<void> {
   }
 }
 
-function readPlan (): { against: string, scenarios: readonly Scenario[], rounds: number, seconds: number, launches: number } {
+function readPlan (): Plan {
   try {
     const { values } = parseArgs({
       options: {
@@ -88,7 +101,7 @@ function count (value: string): number {
   throw new Error(`not '${value}', but a whole number from 1 to 1000`)
 }
 
-async function measure (scenario: Scenario, here: Build, there: Build, origins: Origins, { rounds, seconds, launches }: { rounds: number, seconds: number, launches: number }): Promise<number[]> {
+async function measure (scenario: Scenario, here: Build, there: Build, origins: Origins, { rounds, seconds, launches }: Plan): Promise<number[]> {
   const ratios: number[] = []
   let pair: Pair | null = null
   for (let round = 0; round < rounds; round++) {
@@ -96,11 +109,8 @@ async function measure (scenario: Scenario, here: Build, there: Build, origins: 
       await Promise.all([pair?.ours.stop(), pair?.other.stop()])
       pair = { ours: await start(scenario, here, origins), other: await start(scenario, there, origins) }
     }
-    // In turns also who is first: what comes and goes in the neighbourhood then falls on both.
-    const isOursFirst = round % 2 === 0
-    const first = await costOf(scenario, isOursFirst ? pair.ours : pair.other, seconds)
-    const second = await costOf(scenario, isOursFirst ? pair.other : pair.ours, seconds)
-    ratios.push(isOursFirst ? first / second : second / first)
+    const { ours, other } = await costs(scenario, pair, seconds)
+    ratios.push(ours / other)
   }
   await Promise.all([pair?.ours.stop(), pair?.other.stop()])
   return ratios
@@ -114,7 +124,35 @@ async function start (scenario: Scenario, { name, library }: Build, origins: Ori
   return launched
 }
 
-/** Microseconds of CPU time for one request. */
+/** Microseconds of CPU time for one request of each. */
+async function costs (scenario: Scenario, pair: Pair, seconds: number): Promise<{ ours: number, other: number }> {
+  const turns = takeTurns(pair)
+  try {
+    const [ours, other] = await Promise.all([costOf(scenario, pair.ours, seconds * 2), costOf(scenario, pair.other, seconds * 2)])
+    return { ours, other }
+  } finally {
+    turns.end()
+  }
+}
+
+/** Lets one run at a time, until the end. */
+function takeTurns ({ ours, other }: Pair): { end: () => void } {
+  let [running, stopped] = [ours, other]
+  const turn = (): void => {
+    [running, stopped] = [stopped, running]
+    stopped.kill('SIGSTOP')
+    running.kill('SIGCONT')
+  }
+  turn()
+  const timer = setInterval(turn, TURN)
+  return {
+    end: () => {
+      clearInterval(timer)
+      stopped.kill('SIGCONT')
+    }
+  }
+}
+
 async function costOf (scenario: Scenario, launched: Launched, seconds: number): Promise<number> {
   const before = cpuOf(launched.pid)
   const { requests, fault } = await wrk(scenario, { name: 'ours', origin: originOf(scenario, launched) }, seconds, false)
@@ -126,7 +164,7 @@ function originOf ({ feature }: Scenario, { port }: Launched): string {
   return `${feature === 'tls' ? 'https' : 'http'}://127.0.0.1:${port}`
 }
 
-/** @returns whether nothing has become slower */
+/** @returns true where nothing has become slower */
 function tell ({ name }: Scenario, ratios: readonly number[]): boolean {
   const middle = median(ratios)
   const [low, high] = middleOf(ratios, Math.random)
@@ -140,6 +178,6 @@ function tell ({ name }: Scenario, ratios: readonly number[]): boolean {
 process.once('disconnect', () => process.exit(1))
 
 main().then(() => process.exit(), (error) => {
-  console.error(error)
+  console.error((error as Error).message)
   process.exit(1)
 })

@@ -31,7 +31,8 @@ export interface Addressee {
  */
 export async function wrk (scenario: Scenario, { name, origin }: Addressee, seconds: number, everyAnswer: boolean): Promise<Measured> {
   const answer = answerTo(scenario, name)
-  const script = join(scratch, `${scenario.name}-${name}${everyAnswer ? '-every-answer' : ''}.lua`)
+  // A file for each address: two that are loaded at once would write the same one while wrk reads it.
+  const script = join(scratch, `${scenario.name}-${name}-${new URL(origin).port}${everyAnswer ? '-every-answer' : ''}.lua`)
   writeFileSync(script, lua(scenario, answer, everyAnswer))
 
   const [command, ...args] = pinned('rest', [
