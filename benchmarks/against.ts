@@ -25,7 +25,7 @@ import { hasWrk, wrk } from './wrk.ts'
 const usage = `npm run bench -- --against COMMIT [flags]
 
   --scenario A,B     scenarios (small-get): ${scenarios.map(({ name }) => name).join(' ')}
-  --rounds N         pairs of runs in each (24)
+  --rounds N         pairs of runs in each (40)
   --duration N       seconds that each build runs in a round (2)
   --launches N       how often both are started anew (6)
 `
@@ -76,7 +76,7 @@ function readPlan (): Plan {
       options: {
         against: { type: 'string' },
         scenario: { type: 'string', default: 'small-get' },
-        rounds: { type: 'string', default: '24' },
+        rounds: { type: 'string', default: '40' },
         duration: { type: 'string', default: '2' },
         launches: { type: 'string', default: '6' }
       }
@@ -104,10 +104,11 @@ function count (value: string): number {
 async function measure (scenario: Scenario, here: Build, there: Build, origins: Origins, { rounds, seconds, launches }: Plan): Promise<number[]> {
   const ratios: number[] = []
   let pair: Pair | null = null
+  let launch = 0
   for (let round = 0; round < rounds; round++) {
     if (pair === null || Math.floor(round * launches / rounds) !== Math.floor((round - 1) * launches / rounds)) {
       await Promise.all([pair?.ours.stop(), pair?.other.stop()])
-      pair = { ours: await start(scenario, here, origins), other: await start(scenario, there, origins) }
+      pair = await startBoth(scenario, here, there, origins, launch++ % 2 === 0)
     }
     const { ours, other } = await costs(scenario, pair, seconds)
     ratios.push(ours / other)
@@ -116,28 +117,55 @@ async function measure (scenario: Scenario, here: Build, there: Build, origins: 
   return ratios
 }
 
+/** Warms both up in turns too: memory of a process that waits for the other one's warm-up is no longer as near. */
+async function startBoth (scenario: Scenario, here: Build, there: Build, origins: Origins, isOursFirst: boolean): Promise<Pair> {
+  const first = await start(scenario, isOursFirst ? here : there, origins)
+  const second = await start(scenario, isOursFirst ? there : here, origins)
+  const pair = isOursFirst ? { ours: first, other: second } : { ours: second, other: first }
+  const turns = takeTurns(first, second)
+  try {
+    await Promise.all([pair.ours, pair.other].map((launched) => load(scenario, launched, WARM_UP * 2, true)))
+  } finally {
+    turns.end()
+  }
+  return pair
+}
+
 async function start (scenario: Scenario, { name, library }: Build, origins: Origins): Promise<Launched> {
   const launched = await startBuild(library, `http://127.0.0.1:${origins[scenario.origin].port}`, scenario.feature)
-  const fault = await checkScenario(scenario, { name: 'ours', origin: originOf(scenario, launched) }) ??
-    (await wrk(scenario, { name: 'ours', origin: originOf(scenario, launched) }, WARM_UP, true)).fault
+  const fault = await checkScenario(scenario, { name: 'ours', origin: originOf(scenario, launched) })
   if (fault !== null) throw new Error(`${scenario.name}, ${name}: ${fault}`)
   return launched
 }
 
-/** Microseconds of CPU time for one request of each. */
-async function costs (scenario: Scenario, pair: Pair, seconds: number): Promise<{ ours: number, other: number }> {
-  const turns = takeTurns(pair)
+/** Microseconds of CPU time for one request of each: in two halves, each of which gives another one the first turn. */
+async function costs (scenario: Scenario, { ours, other }: Pair, seconds: number): Promise<{ ours: number, other: number }> {
+  const [oursFirst, otherSecond] = await half(scenario, ours, other, seconds)
+  const [otherFirst, oursSecond] = await half(scenario, other, ours, seconds)
+  return { ours: perRequest(oursFirst, oursSecond), other: perRequest(otherFirst, otherSecond) }
+}
+
+interface Cost {
+  readonly requests: number
+  readonly microseconds: number
+}
+
+function perRequest (one: Cost, another: Cost): number {
+  return (one.microseconds + another.microseconds) / (one.requests + another.requests)
+}
+
+async function half (scenario: Scenario, first: Launched, second: Launched, seconds: number): Promise<[Cost, Cost]> {
+  const turns = takeTurns(first, second)
   try {
-    const [ours, other] = await Promise.all([costOf(scenario, pair.ours, seconds * 2), costOf(scenario, pair.other, seconds * 2)])
-    return { ours, other }
+    return await Promise.all([costOf(scenario, first, seconds), costOf(scenario, second, seconds)])
   } finally {
     turns.end()
   }
 }
 
 /** Lets one run at a time, until the end. */
-function takeTurns ({ ours, other }: Pair): { end: () => void } {
-  let [running, stopped] = [ours, other]
+function takeTurns (first: Launched, second: Launched): { end: () => void } {
+  let [running, stopped] = [second, first]
   const turn = (): void => {
     [running, stopped] = [stopped, running]
     stopped.kill('SIGSTOP')
@@ -153,11 +181,17 @@ function takeTurns ({ ours, other }: Pair): { end: () => void } {
   }
 }
 
-async function costOf (scenario: Scenario, launched: Launched, seconds: number): Promise<number> {
+async function costOf (scenario: Scenario, launched: Launched, seconds: number): Promise<Cost> {
   const before = cpuOf(launched.pid)
-  const { requests, fault } = await wrk(scenario, { name: 'ours', origin: originOf(scenario, launched) }, seconds, false)
+  const requests = await load(scenario, launched, seconds, false)
+  return { requests, microseconds: cpuOf(launched.pid) - before }
+}
+
+/** @returns how many requests were answered */
+async function load (scenario: Scenario, launched: Launched, seconds: number, everyAnswer: boolean): Promise<number> {
+  const { requests, fault } = await wrk(scenario, { name: 'ours', origin: originOf(scenario, launched) }, seconds, everyAnswer)
   if (fault !== null) throw new Error(`${scenario.name}: ${fault}`)
-  return (cpuOf(launched.pid) - before) / requests
+  return requests
 }
 
 function originOf ({ feature }: Scenario, { port }: Launched): string {
