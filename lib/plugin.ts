@@ -132,8 +132,9 @@ function watch (app: FastifyInstance, gateway: Gateway): void {
 /** The inner part, a scope of its own: the prefix, the parsers and the error format end with it; the app's hooks reach in. */
 function mount (scope: FastifyInstance, gateway: Gateway, routes: readonly DeclaredRoute[]): void {
   passBodiesThrough(scope)
-  // How Fastify calls the error handler that it brings; one of the app's own decides instead of ours (test/contract/fastify.test.ts).
-  if (scope.errorHandler.name === 'defaultErrorHandler') scope.setErrorHandler(problemDetails)
+  // Fastify binds an error handler of the app's, which decides instead of ours; its own has any name in a minified bundle
+  // (test/contract/fastify.test.ts).
+  if (!scope.errorHandler.name.startsWith('bound ')) scope.setErrorHandler(problemDetails)
 
   const { matching } = gateway
   const mounted = routes.map((route) => {
@@ -141,7 +142,8 @@ function mount (scope: FastifyInstance, gateway: Gateway, routes: readonly Decla
     return { ...route, urls, id: gateway.declareRoute(urls[0], route), isDeclared: true }
   })
   type Mounted = typeof mounted[number]
-  function declare ({ declaration, where, id }: Mounted, place: Pick<Declaration, 'url' | 'urls' | 'isShort'>, methods = declaration.methods): boolean {
+  type Place = Pick<Declaration, 'url' | 'urls' | 'isShort'>
+  function declare ({ declaration, where, id }: Mounted, place: Place, methods = declaration.methods): boolean {
     try {
       declareFastifyRoute(scope, gateway, { ...declaration, ...place, id, methods })
       return true

@@ -50,7 +50,7 @@ export interface Route {
   readonly deadlineHeader: string | null
   readonly encodedSlashes: 'forward' | 'reject'
   readonly ambiguousPaths: 'forward' | 'reject'
-  /** Whether each path of the route has a name on either side, which `location` maps. */
+  /** True where each path of the route has a name on either side, which `location` maps. */
   readonly hasTwoNames: boolean
   /** Checks the raw path against the url and gives the path to send; null where it is sent as received. */
   readonly path: PathRewrite

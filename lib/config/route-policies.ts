@@ -3,7 +3,7 @@ import type { BodyOptions, BodyRewriteOptions, CookieOptions } from '../../types
 import { join } from './validate.ts'
 
 /*
- * What no schema can say of a route: options that cannot all be meant.
+ * Faults of a route that no schema can tell: options that cannot all be meant.
  */
 
 type Plain = Record<string, unknown>
@@ -15,7 +15,7 @@ export function settleWebSocket (own: Plain, merged: Plain, where: string, probl
   const { websocket } = merged
   if (method === undefined || typeof websocket !== 'object' || websocket === null || Array.isArray(websocket)) return
   if ([method].flat().some((name) => String(name).toUpperCase() === 'GET')) return
-  // What `defaults` say is for those routes that can.
+  // `defaults` speak to the routes that can.
   if ('websocket' in own) problems.push({ path: join(where, 'websocket'), message: 'needs a route that takes GET; add it to `method`' })
   merged['websocket'] = false
 }
@@ -25,11 +25,14 @@ export function checkRewrite ({ rewrite, rewriteJson }: BodyOptions, where: stri
   const { replace, whole, stream } = rewrite as BodyRewriteOptions
   const path = join(where, 'rewrite')
   if (rewriteJson !== undefined) problems.push({ path, message: 'cannot be given together with `rewriteJson`' })
-  if (replace === undefined && whole === undefined && stream === undefined) problems.push({ path, message: 'needs `replace`, `whole` or `stream`' })
-  if (replace !== undefined && (whole !== undefined || stream !== undefined)) problems.push({ path, message: 'takes `replace`, or `whole` and `stream`, not both' })
+  const hasFunction = whole !== undefined || stream !== undefined
+  if (replace === undefined && !hasFunction) problems.push({ path, message: 'needs `replace`, `whole` or `stream`' })
+  if (replace !== undefined && hasFunction) problems.push({ path, message: 'takes `replace`, or `whole` and `stream`, not both' })
 }
 
-/** What browsers would drop without a word. */
+/** Refuses cookies that browsers would drop without a word. */
 export function checkCookies ({ secure, sameSite }: CookieOptions, where: string, problems: Problem[]): void {
-  if (sameSite === 'none' && secure !== true) problems.push({ path: join(where, 'sameSite'), message: "is 'none', which browsers take from secure cookies only; set `secure: true` beside it" })
+  if (sameSite !== 'none' || secure === true) return
+  const message = "is 'none', which browsers take from secure cookies only; set `secure: true` beside it"
+  problems.push({ path: join(where, 'sameSite'), message })
 }

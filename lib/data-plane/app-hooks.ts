@@ -11,6 +11,14 @@ const refusing = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as c
 /** Our own hooks on routes, which refuse nothing on the app's behalf. */
 const own = new WeakSet<object>()
 
+/** The name of our own onSend hook; no other function has it, in a minified bundle either. */
+const SEND_HOOK = 'fastify-sluice.onSend'
+
+/** Marks an onSend hook as ours, which does not count as the app's. */
+export function ownSendHook<Hook extends object> (hook: Hook): Hook {
+  return Object.defineProperty(hook, 'name', { value: SEND_HOOK })
+}
+
 /** Marks a hook as one of ours. */
 export function ownHook<Hook extends object> (hook: Hook): Hook {
   own.add(hook)
@@ -39,15 +47,14 @@ export function refusingHooks (scope: FastifyInstance, options: Readonly<Record<
 }
 
 /**
- * Whether somebody sees what is sent to such a request, and may keep it or change it. Asked of the request, since a plugin's onRoute hook gives
- * hooks to a route that neither its scope nor its declaration knows of.
- * @param own name of our own onSend hook; it does not count as the app's
+ * True where somebody sees the answers to such a request, and may keep or change them. The request is asked, since a plugin's onRoute hook
+ * gives hooks to a route that neither its scope nor its declaration knows of.
  */
-export function hasSendHooks (request: FastifyRequest, own: string): boolean {
+export function hasSendHooks (request: FastifyRequest): boolean {
   const context = inside(request, 'fastify.context')
   const hooks = (context as { onSend?: { readonly name: string }[] | null } | undefined)?.onSend
-  // Fastify binds them.
-  return hooks === undefined || (hooks !== null && hooks.some(({ name }) => name !== `bound ${own}`))
+  // Fastify binds them: a mark on the function would be lost, its name is not.
+  return hooks === undefined || (hooks !== null && hooks.some(({ name }) => name !== `bound ${SEND_HOOK}`))
 }
 
 function hooksOf (scope: FastifyInstance, name: string): unknown[] | undefined {

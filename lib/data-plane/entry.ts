@@ -112,7 +112,7 @@ function openTrace (forwarder: Forwarder, exchange: ProxyExchange): void {
   if (exchange.trace !== null && !isLogged(request.raw)) bindTrace(exchange, exchange.trace)
 }
 
-/** Whether the client's trace is replaced rather than followed. */
+/** True where the client's trace is replaced rather than followed. */
 export function isRestarted ({ trace, trust }: Route, request: FastifyRequest): boolean {
   return trace === 'restart' || (trust !== null && !checkBoolean('trust', trust(request)))
 }

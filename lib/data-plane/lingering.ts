@@ -4,8 +4,8 @@ import { realTime, type Ticker, type Turning } from './timeouts.ts'
 
 /*
  * The rest of an upload that has been answered. Node closes behind the last answer of a connection at once; the kernel then resets a client
- * that still sends, and takes the answer from one that has not read it (RFC 9112 9.6). So the rest is read and dropped first, within bounds.
- * test/contract/node-linger.test.ts holds every fact about Node that is leaned on here.
+ * that still sends, and takes the answer from one that has not read it (RFC 9112 9.6). So the rest is read and dropped first, within
+ * bounds. test/contract/node-linger.test.ts holds every fact about Node that is leaned on here.
  */
 
 /** ms between two looks. */
@@ -20,7 +20,7 @@ const BYTES = 64 * 1024 * 1024
 /** The last upload of a connection: its response. */
 const kUpload: unique symbol = Symbol('sluice.upload')
 
-/** What Node keeps on a socket of its HTTP server. */
+/** A socket of an HTTP server, with the fields that Node keeps on it. */
 interface HttpSocket extends Socket {
   parser?: { incoming: IncomingMessage | null, onIncoming: (request: IncomingMessage & { upgrade: boolean }) => number } | null
   server?: object
@@ -29,7 +29,7 @@ interface HttpSocket extends Socket {
 
 interface Rest {
   readonly socket: HttpSocket
-  /** Whether the connection ends with the upload; one that is kept goes on behind it. */
+  /** True where the connection ends with the upload; one that is kept goes on behind it. */
   readonly isLast: boolean
   due: number
   heardAt: number
@@ -139,7 +139,7 @@ export class Lingering {
   }
 }
 
-/** Of all apps of the process: sockets tell whose they are. */
+/** One for all apps of the process: a socket knows its server. */
 export const lingering: Lingering = new Lingering()
 
 /** Node calls a request complete some time after its head, also where nothing follows; so the head is asked as well. */

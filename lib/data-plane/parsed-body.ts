@@ -19,20 +19,28 @@ export function ownBody (exchange: ProxyExchange, body: unknown): Buffer | null 
 }
 
 /**
- * What a parser of the app has made of the client's body.
+ * The bytes of a body that a parser of the app has read.
  * @throws ProxyError `config_error` where the bytes are gone and cannot be made again
  */
 export function parsedBody (exchange: ProxyExchange, parsed: unknown): Buffer | null {
   const { request } = exchange
   const type = String(request.headers['content-type'] ?? '')
   if (jsonType.test(type)) return jsonBody(request, parsed)
+  if (typeof parsed === 'string' && isDecodedWithLoss(request, parsed)) {
+    throw bodyLost(`a parser of the app has read the body of type '${type}' as UTF-8`)
+  }
   const bytes = bytesOf(parsed)
   if (bytes !== null) return bytes
+  const form = formType.test(type) ? formBody(parsed) : null
+  if (form !== null) return form
   // The app's own: no parser had anything to read.
   if (!hasBody(request)) return ownBody(exchange, parsed)
-  const form = formType.test(type) ? formBody(parsed) : null
-  if (form === null) throw bodyLost(`a parser of the app has taken the body of type '${type}' apart`)
-  return form
+  throw bodyLost(`a parser of the app has taken the body of type '${type}' apart`)
+}
+
+/** Bytes that are no UTF-8 become U+FFFD, as Fastify's own parser of text reads them; the length tells it from one that was sent. */
+function isDecodedWithLoss (request: FastifyRequest, text: string): boolean {
+  return text.includes('\ufffd') && hasBody(request) && Number(request.headers['content-length']) !== Buffer.byteLength(text)
 }
 
 /** For a body of whose bytes some are gone, so that the rest would go for all of it. */
@@ -69,7 +77,7 @@ function bytesOf (body: unknown): Buffer | null {
   return ArrayBuffer.isView(body) ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : null
 }
 
-/** Whether the client has sent one, by what frames it (RFC 9112 6.3). */
+/** True for a request that is framed as one with a body (RFC 9112 6.3). */
 function hasBody ({ raw }: FastifyRequest): boolean {
   const { headers } = raw
   if (raw.httpVersionMajor === 2) return !endsWithHead(raw)

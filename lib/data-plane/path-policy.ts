@@ -20,11 +20,11 @@ export interface Target {
   readonly query: string
   /** Authority of an absolute-form target, which outranks Host (RFC 9112 3.2.2); null otherwise. */
   readonly authority: string | null
-  /** Whether some reader may take the path for another: it has empty segments, encoded slashes or backslashes, or matrix parameters. */
+  /** True for empty segments, encoded slashes or backslashes, and matrix parameters: some reader may take the path for another. */
   readonly hasTwoReadings: boolean
 }
 
-/** What there is to say of a path, from bad to good. */
+/** Judgements of a path, from bad to good. */
 type Verdict = 'refused' | 'ambiguous' | 'plain'
 
 /**
@@ -64,8 +64,8 @@ export function splitAbsolute (target: string, method: string): { authority: str
 const encodedHigh = /%(?=[89a-f][0-9a-f])/gi
 
 /**
- * A path as Fastify's router can read it, which answers 400 to percent-encoded bytes that are no UTF-8; they are legal (RFC 3986 2.1). The percent
- * sign of such a byte is taken for one that was meant literally.
+ * A path as Fastify's router can read it, which answers 400 to percent-encoded bytes that are no UTF-8; they are legal (RFC 3986 2.1).
+ * The percent sign of such a byte is taken for one that was meant literally.
  */
 export function asRouted (path: string): string {
   return isUtf8(path) ? path : path.replace(encodedHigh, '%25')

@@ -33,7 +33,7 @@ export interface Found {
   readonly isShownOtherwise: boolean
 }
 
-/** What the router looks at. */
+/** A request as the router sees it. */
 export interface Routed {
   readonly method: string
   readonly url: string
@@ -75,7 +75,9 @@ export class RouteLookup {
   findNormal (request: Routed): Found | null {
     this.#normalRouter ??= this.#fill((host) => typeof host === 'string' ? normalAuthority(host) : host)
     const host = authorityOf(request.headers)
-    return this.#ask(this.#normalRouter, host === undefined ? request : { method: request.method, url: request.url, headers: { ...request.headers, host: normalAuthority(host) } })
+    if (host === undefined) return this.#ask(this.#normalRouter, request)
+    const { method, url, headers } = request
+    return this.#ask(this.#normalRouter, { method, url, headers: { ...headers, host: normalAuthority(host) } })
   }
 
   #ask (router: Router, { method, url, headers }: Routed): Found | null {
@@ -83,14 +85,15 @@ export class RouteLookup {
     const path = received.slice(0, endOf(received, this.#matching))
     const shown = asRouted(path)
     this.#found = null
-    router.lookup({ method, url: shown + received.slice(path.length) + url.slice(received.length), headers } as IncomingMessage, null as unknown as ServerResponse)
+    const target = shown + received.slice(path.length) + url.slice(received.length)
+    router.lookup({ method, url: target, headers } as IncomingMessage, null as unknown as ServerResponse)
     const found = this.#found as Pick<Found, 'route' | 'params' | 'query'> | null
     const earlier = this.#findEarlier(method, this.#spelled(path))
     if (earlier !== null) return { route: earlier, params: {}, query: {}, isShownOtherwise: false }
     return found === null ? null : { ...found, isShownOtherwise: shown !== path }
   }
 
-  /** What stood before the plugin is seen by its very path alone. */
+  /** Routes that stood before the plugin are found by their very path alone. */
   #findEarlier (method: string, path: string): DeclaredRoute | null {
     if (this.#declared.some(({ paths }) => paths.includes(path)) || !this.#app.hasRoute({ method: method as 'GET', url: path })) return null
     return { methods: [method], url: path, constraints: {}, id: null, options: null, scope: null, slashed: null, paths: [] }
@@ -133,7 +136,8 @@ export class RouteLookup {
       const { slashed, constraints } = route
       if (slashed === null || this.#declared.some(({ url }) => url === slashed)) continue
       for (const method of route.methods) {
-        if (this.#app.hasRoute({ method: method as 'GET', url: slashed, constraints })) this.#declare(router, method, slashed, route, nameOf)
+        const isThere = this.#app.hasRoute({ method: method as 'GET', url: slashed, constraints })
+        if (isThere) this.#declare(router, method, slashed, route, nameOf)
       }
     }
     return router

@@ -3,12 +3,12 @@ import type { PathRewrite } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import { checkString } from '../model/option-result.ts'
 
-/** What Fastify's own router options let the router overlook between a path and a url. Of the app, and so the same for all its routes. */
+/** Fastify's router options that decide which paths match a url; the same for all routes of an app. */
 export interface Matching {
   readonly caseSensitive: boolean
   readonly ignoreDuplicateSlashes: boolean
   readonly ignoreTrailingSlash: boolean
-  /** Whether a `;` ends the path as a `?` does. */
+  /** True where a `;` ends the path as a `?` does. */
   readonly useSemicolonDelimiter: boolean
 }
 
@@ -34,7 +34,7 @@ export function fold (path: string, matching: Matching): string {
   return matching.caseSensitive ? merged : merged.toLowerCase()
 }
 
-/** Where the router takes a path to end: its length, or the first `;` where that is a delimiter. */
+/** The end of a path to the router: its length, or the first `;` where that is a delimiter. */
 export function endOf (path: string, { useSemicolonDelimiter }: Matching): number {
   const semicolon = useSemicolonDelimiter ? path.indexOf(';', 1) : -1
   return semicolon === -1 ? path.length : semicolon
@@ -75,7 +75,7 @@ export class RoutePath {
   }
 
   /**
-   * Where the wildcard's part of a path begins under the app's router options, where the path ends (see `endOf`) if there is no wildcard,
+   * The place where the wildcard's part of a path begins, that where the path ends (see `endOf`) if there is no wildcard,
    * or -1 when the path is not of this url. The wildcard part begins after the first slash before it, if there is one.
    */
   match (path: string): number {
@@ -83,7 +83,7 @@ export class RoutePath {
     return begin === -1 && this.shorter !== null ? this.shorter.match(path) : begin
   }
 
-  /** Where a path ends that `match` has found to be of this url. */
+  /** The end of a path that `match` has found to be of this url. */
   endOf (path: string): number {
     return endOf(path, this.#matching)
   }
@@ -145,7 +145,7 @@ function segmentsOf (url: string): string[] {
   return segments
 }
 
-/** What a segment without parameters says; '::' is how find-my-way writes a colon that begins no parameter. */
+/** The text of a segment without parameters; '::' is how find-my-way writes a colon that begins no parameter. */
 function literalOf (segment: string): string | null {
   return segment.replaceAll('::', '').includes(':') ? null : segment.replaceAll('::', ':')
 }
@@ -234,7 +234,7 @@ export class PathFunction implements PathRewrite {
     if (this.#shape.match(path) === -1) return null
     const result = checkString('rewrite', this.#rewrite(request))
     const end = this.#shape.endOf(path)
-    // What the client put behind a `;` is kept as a query is, unless the function brings one of its own.
+    // Parameters behind a `;` are kept as a query is, unless the function brings some of its own.
     return end === path.length || /[;?]/.test(result) ? result : result + path.slice(end)
   }
 }

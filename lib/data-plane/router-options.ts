@@ -25,8 +25,8 @@ export function matchingOf (app: FastifyInstance): Matching {
 }
 
 /**
- * The urls under which Fastify declares a route in a scope; by the first it is known. It joins prefix and url with one slash, and declares '/'
- * both with a slash and without one (test/contract/fastify-router.test.ts).
+ * The urls under which Fastify declares a route in a scope; by the first it is known. It joins prefix and url with one slash, and
+ * declares '/' both with a slash and without one (test/contract/fastify-router.test.ts).
  * @param trailing the route's `prefixTrailingSlash`
  */
 export function urlsIn (

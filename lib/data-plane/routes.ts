@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, preHandlerHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
 import { ProxyExchange } from '../model/exchange.ts'
 import { WrongResultError } from '../model/option-result.ts'
-import { hasEarlierHooks, hasSendHooks, ownHook } from './app-hooks.ts'
+import { hasEarlierHooks, hasSendHooks, ownHook, ownSendHook } from './app-hooks.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, openExchange } from './entry.ts'
 import { kRouteId } from './route-lookup.ts'
@@ -42,7 +42,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
 
   function open (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     if (!openExchange(gate, gate.snapshot!.routes.get(id)!, request, reply)) return
-    isSeen ??= hasSendHooks(request, editLocalResponse.name);
+    isSeen ??= hasSendHooks(request);
     (request.proxy as ProxyExchange).hasSendHooks = isSeen
     done()
   }
@@ -58,8 +58,8 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     try {
       if (!exchange.isProxied) editLocalHead(exchange, reply)
     } catch (error) {
-      // An edit of the user's; what answers an error thrown from here would come by here again. The answer of an upstream that failed over it is
-      // told of in the access line.
+      // An edit of the user's; the answer to an error thrown from here would come by here again. The access line tells of an upstream's
+      // answer that failed over it.
       if (!(exchange.error?.cause instanceof WrongResultError)) request.log.error({ err: error }, 'response edits')
     }
     done(null, payload)
@@ -88,7 +88,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     route['onResponse'] = [report, ...[(options['onResponse'] as Hooks<onResponseHookHandler>) ?? []].flat()]
   }
   if (declaration.hasLocalEdits) {
-    route['onSend'] = [editLocalResponse, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
+    route['onSend'] = [ownSendHook(editLocalResponse), ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
   }
   if (declaration.hasWebSocket) {
     route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), ownHook(upgradeHook(gate))]
@@ -107,7 +107,9 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
  */
 function methodsOf (scope: FastifyInstance, { methods, urls, isShort, options }: Declaration): string[] {
   const { constraints = {} } = options as { constraints?: Record<string, unknown> }
-  const isFree = (method: string): boolean => !urls.some((url) => scope.hasRoute({ method, url, constraints } as Parameters<FastifyInstance['hasRoute']>[0]))
+  const isFree = (method: string): boolean => {
+    return !urls.some((url) => scope.hasRoute({ method, url, constraints } as Parameters<FastifyInstance['hasRoute']>[0]))
+  }
   const wanted = methods ?? scope.supportedMethods.filter((method) => method !== 'TRACE' && (method !== 'OPTIONS' || isFree(method)))
   const wantsHead = wanted.includes('GET') && !wanted.includes('HEAD') && options['exposeHeadRoute'] !== false
   const all = wantsHead && isFree('HEAD') ? [...wanted, 'HEAD'] : [...wanted]

@@ -34,7 +34,7 @@ export function withSums (connection: string | undefined): string {
 /** As Node refuses them when it writes; a parser may be more lenient than that. */
 const unwritable = /[^\t\x20-\x7e\x80-\xff]/
 
-/** Whether a trailer field is none: a client's parser was more lenient than that of its upstream may be. */
+/** True for trailers that an upstream's parser may refuse: ours is more lenient. */
 export function hasFaultyTrailer (raw: readonly string[]): boolean {
   return raw.some((item) => unwritable.test(item))
 }
@@ -109,8 +109,8 @@ export function announceTrailers (response: ServerResponse, names: string): void
 }
 
 /**
- * Takes out of a request's trailers all that its head has said, by us or by the client, and all that is not the client's to say; an upstream that
- * merges trailers into the head, and folds names into variables, would hear it otherwise.
+ * Takes out of a request's trailers all that its head has said, by us or by the client, and all that is not the client's to say; an
+ * upstream that merges trailers into the head, and folds names into variables, would hear it otherwise.
  */
 export function dropSaid (trailers: Trailers, head: Readonly<Record<string, unknown>>, owned: OwnedFields | null): void {
   const said = new OwnedNames(Object.keys(head))

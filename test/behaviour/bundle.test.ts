@@ -27,7 +27,9 @@ const main = `
     const url = await app.listen({ port: 0, host: '127.0.0.1' })
     const response = await fetch(url + '/api/x?y', { method: 'POST', body: 'abc' })
     const metrics = await (await fetch(url + '/m')).text()
-    console.log(JSON.stringify([response.status, await response.text(), /undici="([^"]*)"/.exec(metrics)[1]]))
+    const refused = await fetch(url + '/api/..;/x')
+    const problem = [refused.status, refused.headers.get('content-type')]
+    console.log(JSON.stringify([response.status, await response.text(), /undici="([^"]*)"/.exec(metrics)[1], ...problem]))
     await app.close()
     upstream.close()
   }
@@ -45,7 +47,7 @@ const forms: readonly (readonly [form: string, contents: string, file: string, o
 ]
 
 for (const [form, contents, file, options] of forms) {
-  test(`proxies from a bundle that is ${form}, and knows the undici in it`, async () => {
+  test(`proxies from a bundle that is ${form}, knows the undici in it, and answers errors as problems`, async () => {
     const stdin = { contents, resolveDir: fileURLToPath(new URL('.', import.meta.url)) }
     const outfile = join(folder, file)
     const { warnings } = await build({ stdin, outfile, bundle: true, platform: 'node', logLevel: 'silent', ...options })
@@ -53,6 +55,6 @@ for (const [form, contents, file, options] of forms) {
 
     const { stdout } = await run(process.execPath, [outfile], { cwd: folder })
 
-    assert.deepEqual(JSON.parse(stdout), [200, 'POST /y?y', version])
+    assert.deepEqual(JSON.parse(stdout), [200, 'POST /y?y', version, 400, 'application/problem+json; charset=utf-8'])
   })
 }

@@ -77,6 +77,8 @@ test('brings redirects within the upstream back to the client, and leaves others
   await check(app, '/bare/x', upstream.url, bare)
   await check(app, '/api/x', upstream.url, prefixed)
   await check(short, '/api/x', upstream.url, prefixed)
+  await check(short, '/api', upstream.url, [['there', '/api/there'], ['?page=2', '?page=2'], ['/there', '/api/there']])
+  await check(short, '/api/x', upstream.url, [['..', '/api/'], ['../there', '/api/there'], ['./there', './there']])
   await check(based, '/api/x', upstream.url, replaced)
   await check(named, '/api/x', upstream.url, replaced)
   await check(templated, '/api/x', upstream.url, replaced)

@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 import { connect, type Client } from '../helpers/client.ts'
 import { eventually } from '../helpers/until.ts'
 
-/* What lib/data-plane/lingering.ts leans on in Node's HTTP server. */
+/* Facts about Node's HTTP server that lib/data-plane/lingering.ts leans on. */
 
 interface HttpSocket extends Socket {
   parser: { incoming: IncomingMessage | null, onIncoming: ((request: IncomingMessage & { upgrade: boolean }, keepAlive: boolean) => number) | null } | null

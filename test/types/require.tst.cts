@@ -12,11 +12,12 @@ test('require gives the plugin', () => {
 })
 
 test('what is imported by name is on the function', () => {
-  const { ConfigError, gatherMetrics, ProxyError, proxy: named } = proxy
+  const { ConfigError, default: alone, gatherMetrics, ProxyError, proxy: named } = proxy
   expect(new ConfigError([]).problems).type.toBe<readonly Problem[]>()
   expect(new ProxyError().statusCode).type.toBe<number>()
   expect(gatherMetrics()).type.toBe<GatheredMetrics>()
   expect(app.register).type.toBeCallableWith(named, { upstream: 'http://a' })
+  expect(app.register).type.toBeCallableWith(alone, { upstream: 'http://a' })
 })
 
 test('a CommonJS module sees the decorators and the types', () => {

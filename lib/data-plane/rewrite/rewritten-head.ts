@@ -12,7 +12,7 @@ export function isRewritten (plan: RewritePlan, exchange: ProxyExchange, head: R
 }
 
 /**
- * Whether a head without a body, HEAD's or that of a 304, is about one that is rewritten: it says of it what the 200 says (RFC 9110 9.3.2,
+ * True for a head of HEAD or 304 that is about a rewritten body: it says of the body what the 200 says (RFC 9110 9.3.2,
  * 15.4.5). A 304 mostly comes without a type. Then the client tells what it has: the strong tag of the upstream is that of a body which
  * was left alone.
  */

@@ -79,7 +79,7 @@ function changePath (path: NonNullable<CookieOptions['path']>): Change {
   }
 }
 
-/** Without the slash at its end, so that the rest of a path brings the only one. */
+/** Without slashes at its end, so that the rest of a path brings the only one. */
 function bare (prefix: string): string {
-  return prefix.replace(/\/$/, '')
+  return prefix.replace(/\/+$/, '')
 }

@@ -12,7 +12,7 @@ import { trailerNames } from '../trailers.ts'
 /** Where a response's Connection stays, if it names fields: trailers come later, and may be among them. A symbol is no header to anyone. */
 const kNominated: unique symbol = Symbol('sluice.nominated')
 
-/** Where a response's Trailer stays: whether any can follow is known when its head is written. */
+/** Carries a response's Trailer until its head is written: only then it is known if any can follow. */
 const kAnnounced: unique symbol = Symbol('sluice.announced')
 
 type Headers = Record<string, string | string[]> & { [kNominated]?: string, [kAnnounced]?: string }
@@ -118,7 +118,7 @@ export function nominatedBy (headers: Headers): string | undefined {
   return headers[kNominated]
 }
 
-/** What a response said in Trailer. */
+/** The Trailer of a response. */
 export function announcedBy (headers: Headers): string | undefined {
   return headers[kAnnounced]
 }

@@ -11,8 +11,8 @@ export interface PrefixPair {
 
 /**
  * Brings redirects back under the route, once: a Location that is a path, or names the endpoint, the Host that it was sent or what it was
- * told of the client's side, becomes a path as the client knows it. One that leads elsewhere, or to a part of the upstream that this
- * route does not reach, is left alone.
+ * told of the client's side, becomes a path as the client knows it; so does a relative one that would lead the client elsewhere. One that
+ * leads elsewhere at the upstream, or to a part of it that this route does not reach, is left alone.
  */
 export class RewriteLocation implements Transform<ResponseHead> {
   readonly #pair: PrefixPair
@@ -34,9 +34,25 @@ export class RewriteLocation implements Transform<ResponseHead> {
 
   #rewrite (location: string, exchange: ProxyExchange): string {
     const given = pathAtUpstream(location, exchange)
-    if (given === null) return location
-    const path = toPublic(withoutDots(given), this.#pair, exchange.endpoint!.basePath, frontOf(exchange, this.#pair.client))
-    if (path === null) return location
+    if (given === null) return isRelative(location) ? this.#rewriteRelative(location, exchange) : location
+    return this.#toPublic(withoutDots(given), exchange) ?? location
+  }
+
+  /** A relative path stays as it is where it leads from the client's own path to the same place: not from `/shop`, nor above it. */
+  #rewriteRelative (location: string, exchange: ProxyExchange): string {
+    const { override, outgoing, path } = exchange
+    // The path that code gives reply.proxy has no name on the client's side.
+    if (override !== null) return location
+    const there = resolve(location, outgoing!.path)
+    if (there === null) return location
+    const here = this.#toPublic(there, exchange)
+    return here === null || here === resolve(location, path) ? location : here
+  }
+
+  /** @returns null for a path that this route does not reach */
+  #toPublic (given: string, exchange: ProxyExchange): string | null {
+    const path = toPublic(given, this.#pair, exchange.endpoint!.basePath, frontOf(exchange, this.#pair.client))
+    if (path === null) return null
     // A cut in front may leave '//name', which is an authority: a redirect to wherever a client's path says. '/.' keeps it a path. Browsers
     // take tabs out of a URL before they read it.
     return /^\/\t*[/\\]/.test(path) ? `/.${path}` : path
@@ -80,6 +96,19 @@ function toPublic (path: string, { client, upstream }: PrefixPair, basePath: str
 
 function joined (prefix: string, rest: string): string {
   return prefix === '' && !rest.startsWith('/') ? `/${rest}` : prefix + rest
+}
+
+/** A path that begins with no slash (RFC 3986 4.2); a query or a fragment alone is of the same path on both sides. */
+function isRelative (reference: string): boolean {
+  return reference !== '' && !/^(?:[/\\?#]|[a-z][a-z\d+.-]*:)/i.test(reference)
+}
+
+/** @returns null for what leaves the place, to readers of URLs at least */
+function resolve (reference: string, path: string): string | null {
+  const base = `http://x${path}`
+  if (!URL.canParse(reference, base)) return null
+  const { host, pathname, search, hash } = new URL(reference, base)
+  return host === 'x' ? pathname + search + hash : null
 }
 
 /** Dot segments go before a prefix comes in front, which they would else take off again (RFC 3986 5.2.4). */

@@ -9,7 +9,7 @@ import { proxyError } from '../../errors.ts'
 
 type Headers = RequestHead['headers']
 
-/** What stands in the way of other routes; see route-guards.ts. */
+/** Guards of other routes; see route-guards.ts. */
 interface Guards {
   checkNamed (exchange: ProxyExchange, path: string): void
 }

@@ -22,7 +22,7 @@ export function pathAtUpstream (reference: string, exchange: ProxyExchange): str
   return path.startsWith('/') ? path : `/${path}`
 }
 
-/** What was told in X-Forwarded-Prefix, without a slash at its end; null for nothing, and for what is no single path. */
+/** X-Forwarded-Prefix as it was sent, without a slash at its end; null for none, and for one that is no single path. */
 export function toldPrefix ({ outgoing }: ProxyExchange): string | null {
   const prefix = outgoing?.headers['x-forwarded-prefix']
   if (typeof prefix !== 'string' || !prefix.startsWith('/') || prefix.includes(',')) return null
@@ -44,13 +44,16 @@ function isKnown (scheme: string | null, authority: string, exchange: ProxyExcha
     (schemes.length === 0 && hosts.some((name) => isAt(own, name)))
 }
 
-/** By X-Forwarded-Proto and -Host, which may be lists, and by Forwarded. */
+/** By X-Forwarded-Proto and -Host, which may be lists, by Forwarded, and by one X-Forwarded-Port. */
 function toldPlace (sent: Headers): { schemes: string[], hosts: string[] } {
   const schemes = listed(sent['x-forwarded-proto'])
   const hosts = listed(sent['x-forwarded-host'])
   for (const [, name, quoted, token] of String(sent['forwarded'] ?? '').matchAll(pair)) {
     (name!.toLowerCase() === 'host' ? hosts : schemes).push(quoted?.replaceAll(/\\(.)/g, '$1') ?? token!)
   }
+  // Some upstreams put the port that they are told in the place of the host's.
+  const port = sent['x-forwarded-port']
+  if (typeof port === 'string' && /^\d+$/.test(port)) hosts.push(...hosts.map((host) => `${host.replace(/:\d*$/, '')}:${port}`))
   return { schemes: schemes.map((scheme) => `${scheme.toLowerCase()}:`), hosts }
 }
 

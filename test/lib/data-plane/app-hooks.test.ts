@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { hasEarlierHooks, hasSendHooks, ownHook, refusingHooks } from '../../../lib/data-plane/app-hooks.ts'
+import { hasEarlierHooks, hasSendHooks, ownHook, ownSendHook, refusingHooks } from '../../../lib/data-plane/app-hooks.ts'
 
 test('tells whether an app has hooks that answer first', async (t) => {
   const app = Fastify()
@@ -13,7 +13,7 @@ test('tells whether an app has hooks that answer first', async (t) => {
   assert.equal(hasEarlierHooks(app), true)
 })
 
-async function ours (): Promise<void> {}
+const ours = ownSendHook(async () => {})
 async function theirs (): Promise<void> {}
 
 const owners: readonly (readonly [whose: string, hook: (app: FastifyInstance) => unknown, route: object, isSeen: boolean])[] = [
@@ -31,7 +31,7 @@ for (const [whose, hook, route, isSeen] of owners) {
     const app = Fastify()
     t.after(() => app.close())
     hook(app)
-    app.get('/', route, async (request) => hasSendHooks(request, ours.name))
+    app.get('/', route, async (request) => hasSendHooks(request))
     assert.equal((await app.inject('/')).body, String(isSeen))
   })
 }
@@ -39,7 +39,7 @@ for (const [whose, hook, route, isSeen] of owners) {
 test('takes them to be there where it cannot know', () => {
   for (const scope of [{}, { [Symbol('fastify.hooks')]: {} }]) assert.equal(hasEarlierHooks(scope as unknown as FastifyInstance), true)
   for (const scope of [{}, { [Symbol('fastify.hooks')]: { onRequest: [] } }]) assert.equal(refusingHooks(scope as unknown as FastifyInstance, {}), null)
-  for (const request of [{}, { [Symbol('fastify.context')]: {} }]) assert.equal(hasSendHooks(request as unknown as FastifyRequest, ours.name), true)
+  for (const request of [{}, { [Symbol('fastify.context')]: {} }]) assert.equal(hasSendHooks(request as unknown as FastifyRequest), true)
 })
 
 test('tells which functions may refuse a request to a route: of its scope and its own, and none of ours', () => {

@@ -44,10 +44,24 @@ for (const [type, parsed] of [
   })
 }
 
+test('text that was read as UTF-8, and is none, is refused; what was sent as it was read is not', () => {
+  const type = 'text/plain; charset=iso-8859-1'
+  for (const headers of [{ 'content-length': '3' }, { 'transfer-encoding': 'chunked' }]) {
+    assert.throws(() => sent(type, 'a\ufffdb', headers), ({ cause }: { cause: Error }) => /read the body of type '.*' as UTF-8, /.test(cause.message))
+  }
+  assert.equal(sent(type, 'a\ufffdb', { 'content-length': '5' }), 'a\xef\xbf\xbdb')
+  assert.equal(sent(type, 'a\ufffdb', {}), 'a\xef\xbf\xbdb')
+})
+
 test('what the app has put where no body came is its own, and an object JSON', () => {
   assert.equal(sent(null, { a: 1 }, {}), '{"a":1}')
   assert.equal(sent(null, { a: 1 }, { 'content-length': '0' }), '{"a":1}')
   assert.equal(sent(null, null, {}), null)
+})
+
+test('an empty form that a parser made an object of is empty, and a form', () => {
+  assert.equal(sent(form, {}, { 'content-length': '0' }), '')
+  assert.equal(sent(form, { a: '1' }, {}), 'a=1')
 })
 
 test('JSON that was parsed to a string has its quotes again, unless it is all that came', () => {

@@ -54,7 +54,7 @@ test('an ETag that is none goes', () => {
   }
 })
 
-/** Whether a head without a body is about one that is rewritten. */
+/** True for a head without a body that is about a rewritten one. */
 function isAbout (types: readonly string[] | null, headers: Headers, { statusCode = 304, method = 'GET', held }: { statusCode?: number, method?: string, held?: string } = {}): boolean {
   const plan: RewritePlan = { types, whole: () => '', stream: null, prefersStream: false, limit: 1 }
   return isAboutRewritten(plan, exchangeWith({ method, ...held !== undefined && { headers: { 'if-none-match': held } } }), { statusCode, headers })

@@ -39,6 +39,7 @@ const rows: readonly (readonly [options: CookieOptions, received: string, seen: 
     ['/app', '/', '/app', '/'], ['/app', '/', '/app/', '/'], ['/app', '/', '/app/x', '/x'], ['/app', '/', '/app/x/y/', '/x/y/'], ['/app', '/', '/apple', '/apple'],
     ['/app/', '/', '/app/x', '/x'], ['/app/', '/', '/app', '/'], ['/app/', '/shop', '/app/x', '/shop/x'], ['/app/', '/shop', '/app/', '/shop'], ['/app/', '/shop/', '/app', '/shop'],
     ['/app/', '/shop/', '/app/', '/shop/'], ['/app/', '/shop/', '/app/x', '/shop/x'], ['/app', '/shop/', '/app', '/shop/'], ['/app', '/shop/', '/app/', '/shop/'], ['/app', '/shop/', '/app/x', '/shop/x'],
+    ['/app', '/shop//', '/app/x', '/shop/x'], ['/app//', '/shop', '/app/x', '/shop/x'],
     ['/a/b', '/c/d', '/a/b/e', '/c/d/e'], ['/a/b/', '/c/d', '/a/b/e/', '/c/d/e/'], ['/app', '/app', '/app/x', '/app/x'], ['/app/', '/app', '/app/x', '/app/x'], ['', '/shop', '/cart', '/shop/cart'], ['/', '/shop', 'cart', 'cart']
   ] as const).map(([from, to, sent, seen]) => [{ path: { [from]: to } }, `a=b; Path=${sent}`, `a=b; Path=${seen}`] as const),
   [{ path: { '/app/': '/a', '/app': '/b' } }, 'a=b; Path=/app', 'a=b; Path=/b'],

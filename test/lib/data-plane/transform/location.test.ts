@@ -95,6 +95,10 @@ const built: readonly (readonly [pair: PrefixPair, location: string, seen: strin
   // By lists of a trusted peer, and by Forwarded.
   [stripped, 'https://outer.test/x', '/api/x', { told: { 'x-forwarded-proto': 'https, http', 'x-forwarded-host': 'outer.test, gw.test' } }], [stripped, 'http://gw.test/x', '/api/x', { told: { 'x-forwarded-host': 'gw.test' } }],
   [stripped, 'https://gw.test:8443/x', '/api/x', { told: { forwarded: 'for=1.1.1.1, for=2.2.2.2;Host="gw.test:8443";proto=https' } }], [stripped, 'https://evil/x', 'https://evil/x', { told: { forwarded: 'for="host=evil;proto=https"' } }],
+  // By the port that a trusted peer told, in place of the host's.
+  [stripped, 'http://gw.test:8443/x', '/api/x', telling('/api', { 'x-forwarded-port': '8443' })],
+  [stripped, 'http://gw.test:8443/x', '/api/x', telling('/api', { 'x-forwarded-host': 'gw.test:1', 'x-forwarded-port': '8443' })],
+  [stripped, 'http://gw.test:8443/x', 'http://gw.test:8443/x', telling('/api', { 'x-forwarded-port': '8443, 1' })],
   // The upstream keeps a path of its own under the public one.
   [registry, 'http://gw.test/v2/lib/uploads/1?state=a%2Fb', '/v2/team/lib/uploads/1?state=a%2Fb', telling('/v2/team')], [registry, '/v2/team/lib', '/v2/team/lib', telling('/v2/team')], [registry, '/v2/team/v2/lib', '/v2/team/lib', telling('/v2/team')],
   [registry, '/v2/teams', '/v2/team/teams', telling('/v2/team')], [registry, '/v2', '/v2/team', telling('/v2/team')], [registry, '/v3/lib', '/v3/lib', telling('/v2/team')],
@@ -119,6 +123,24 @@ for (const [pair, location, seen, place] of [...rows, ...built]) {
   const where = place === undefined ? '' : ` of ${JSON.stringify(place)}`
   test(`shows '${location}'${where} as '${seen}' where '${pair.client}' stands for '${pair.upstream}'`, () => {
     assert.equal(rewrite(location, pair, place), seen)
+  })
+}
+
+for (const [location, from, at, seen, pair = stripped] of [
+  ['login', '/api', '/', '/api/login'], ['./login?a#b', '/api', '/', '/api/login?a#b'], ['..', '/api/x', '/x', '/api/'],
+  ['../../x', '/api/a/b', '/a/b', '/api/x'], ['../x', '/api/a/b', '/v2/a/b', '../x', mapped], ['../../x', '/api/a/b', '/v2/a/b', '../../x', mapped],
+  ['login', '/api/x', '/x', 'login'], ['../x', '/api/a/b', '/a/b?c', '../x'], ['x:y', '/api', '/', 'x:y'], ['?a', '/api', '/', '?a'],
+  ['#a', '/api', '/', '#a'], ['', '/api', '/', ''], ['\\\\evil.example', '/api', '/', '\\\\evil.example'], ['./\\evil.example', '/api', '/', '/api//evil.example'],
+  ['login', '/x', '/x', 'login', same], ['../x', '/x', '/x', '../x', same]
+] as const) {
+  test(`shows '${location}' from '${at}' as '${seen}' to a client at '${from}'`, () => {
+    const exchange = exchangeWith()
+    exchange.path = from
+    exchange.last = attemptOf(exchange, { endpoint: endpointAt('http://10.0.0.1:3000') })
+    exchange.outgoing = { path: at, headers: {} } as unknown as Outgoing
+    const headers: Record<string, string> = { location }
+    new RewriteLocation(pair).apply({ statusCode: 302, headers }, exchange)
+    assert.equal(headers['location'], seen)
   })
 }
 
