@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 
 /** Share of `pluginTimeout` that one hook waits; the rest is for what else it does. */
 const SHARE = 0.5
+/** ms that one hook waits where `pluginTimeout: 0` sets no bound: as long as a timer lasts. */
+const LONGEST = 2 ** 31 - 1
 
 /**
  * Holds back the readiness of an app until its gateway has started. An `onReady` hook that takes longer than `pluginTimeout` (10 s where
@@ -18,7 +20,7 @@ export class Readiness {
   constructor (app: FastifyInstance) {
     const { pluginTimeout = 0 } = app.initialConfig
     this.#app = app
-    this.#share = pluginTimeout > 0 ? pluginTimeout * SHARE : Infinity
+    this.#share = pluginTimeout > 0 ? pluginTimeout * SHARE : LONGEST
     this.#allowed = this.#share
   }
 
@@ -35,8 +37,8 @@ export class Readiness {
 
   async #wait (): Promise<void> {
     let timer: NodeJS.Timeout | undefined
-    // `pluginTimeout: 0` is no bound.
-    const isOver = new Promise<void>((resolve) => { if (this.#share !== Infinity) timer = setTimeout(resolve, this.#share) })
+    // Keeps the process alive, too: a script that injects has nothing else, and no timer of the control plane does.
+    const isOver = new Promise<void>((resolve) => { timer = setTimeout(resolve, this.#share) })
     try {
       await Promise.race([this.#started, isOver])
     } finally {

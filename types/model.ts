@@ -277,6 +277,8 @@ export interface Seats {
   readonly limit: number
   readonly taken: number
   readonly isFull: boolean
+  /** All are taken, and none is about to be free: whoever came now would wait for an answer. */
+  readonly isSpent: boolean
   /** Upstreams with exchanges that wait for one; null while there is none. */
   waiting: Set<Upstream> | null
   take (): void
@@ -393,7 +395,7 @@ export interface Attempt {
   readonly reused: boolean
   /** Milliseconds for which that connection had carried nothing; 0 for a new one. */
   readonly idleTime: number
-  /** Whether it began while the breaker of its endpoint was half-open; and whether the head of its answer has decided what that is worth. */
+  /** `isProbe`: it began while the breaker of its endpoint was half-open. `isJudged`: the head of its answer has come, and decided. */
   readonly isProbe: boolean
   readonly isJudged: boolean
   readonly error: ProxyErrorLike | null

@@ -106,15 +106,15 @@ export interface BreakerOptions {
    */
   halfOpenAfter?: number
   /**
-   * Requests that it is given at one time then, and that have to go well: that the head of an answer comes. One that takes longer than `halfOpenAfter` to get
-   * there lets the next one in.
+   * Requests that it is given at one time then, and as many have to go well: the head of their answer comes. One that takes longer than
+   * `halfOpenAfter` to get there lets the next one in.
    * @default 1
    */
   probes?: number
   /**
-   * Failures that count: `connect`, no connection could be made; `all`, also what came after it was sent: a connection that broke, a timeout, an answer that is no
-   * HTTP. The latter can be provoked by whoever knows a request over which the upstream breaks its connection.
-   * @default 'connect' while an endpoint is the last that is available, 'all' for others
+   * Failures that count. `connect`: no connection could be made. `all`: also a connection that broke, a timeout, or an answer that is no
+   * HTTP. These can be provoked by whoever knows a request over which the upstream breaks its connection, or answers slowly.
+   * @default 'connect' while no other endpoint is available with a closed breaker, 'all' otherwise
    */
   counts?: 'connect' | 'all'
 }
@@ -676,7 +676,8 @@ export interface CanaryOptions {
   /** Key that keeps one caller on one side for as long as no weight of the route changes. */
   sticky?: { header: string } | { cookie: string } | ((request: FastifyRequest) => CallerKey)
   /**
-   * What happens when the canary has no available endpoint: `stable`, or `no_healthy_upstream` (503).
+   * What happens when the canary has no available endpoint, or half-open ones alone that take no more: `stable` serves the request, `fail`
+   * answers 503 (`no_healthy_upstream`, `circuit_open`).
    * @default 'stable'
    */
   onEmpty?: 'stable' | 'fail'

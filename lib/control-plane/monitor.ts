@@ -78,7 +78,7 @@ export class UpstreamMonitor implements Observer, ChecksOwner, EjectorOwner {
     else counts.failed++
     counts.lastFault = fault
     for (const observer of this.upstream.state.observers) observer.onHealthCheck?.(this.upstream, endpoint, fault === null, startedAt)
-    this.ejector?.probed(endpoint, fault === null)
+    this.ejector?.probed(endpoint, fault === null, startedAt)
   }
 
   async becameHealthy (endpoint: Endpoint): Promise<void> {

@@ -4,7 +4,7 @@ import type { Tools } from '../../types/policy.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
 import { keyText } from '../model/option-result.ts'
 import { readCookie } from './cookie.ts'
-import { isProbing } from './limit/choose.ts'
+import { isFullHalfOpen } from './limit/choose.ts'
 import { ProxyError, proxyError } from '../errors.ts'
 
 /** A value says canary, stable, or nothing; in the last case the next rule is asked. */
@@ -38,8 +38,8 @@ function take (exchange: ProxyExchange, canary: Canary, reason: CanaryReason, { 
   const { state } = canary.upstream
   const isEmpty = state.available.length === 0
   if (isEmpty && canary.onEmpty === 'fail') throw proxyError('no_healthy_upstream', 'select')
-  // Endpoints that are all unwell, or are being probed, are a last resort; the stable side is a better one.
-  if (canary.onEmpty === 'stable' && (isEmpty || state.isPanic || isProbing(state, now))) {
+  // Endpoints that are all unwell, or half-open and without room, are a last resort; the stable side is a better one.
+  if (canary.onEmpty === 'stable' && (isEmpty || state.isPanic || isFullHalfOpen(state, now))) {
     canary.fallbacks++
     return
   }
@@ -49,8 +49,8 @@ function take (exchange: ProxyExchange, canary: Canary, reason: CanaryReason, { 
 }
 
 /**
- * Leads an exchange back to the stable side whose canary has run out of endpoints between the choice and the sending: several requests of one turn may
- * have counted on one probe.
+ * Leads an exchange back to the stable side whose canary has run out of endpoints between the choice and the sending: several requests of
+ * one turn may have counted on one probe.
  * @returns false where the error is the exchange's end
  */
 export function fallBack (exchange: ProxyExchange, error: unknown): boolean {

@@ -15,7 +15,7 @@ export interface Ticker {
   every (milliseconds: number, turn: () => void): Turning
 }
 
-/** A ticker that turns the wheel at present. */
+/** A timer that turns the wheel. */
 export interface Turning {
   stop (): void
   /** From now on the process does not end while it turns; or may. */

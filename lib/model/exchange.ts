@@ -158,7 +158,7 @@ export class ProxyExchange implements Exchange {
   /** Where it is filed, under which deadline, and its neighbours there; -1 while it is nowhere. */
   slot = -1
   filedDue: number = Infinity
-  /** Whether the process is kept for it meanwhile. */
+  /** True while the process is kept alive for it. */
   isHeld = false
   before: ProxyExchange | null = null
   behind: ProxyExchange | null = null

@@ -18,7 +18,7 @@ export class Flow {
  * @param flows those that are open; null where nobody counts
  */
 export function openFlow (flows: Set<Flow> | null, exchange: ProxyExchange): void {
-  // Nobody would take it off again once the client's side is over.
+  // Once the client's side is over, nothing would take it off again.
   if (flows === null || exchange.flow !== null || exchange.endedAt !== 0) return
   exchange.flow = new Flow(exchange)
   flows.add(exchange.flow)

@@ -7,7 +7,7 @@
 /** Its message does not vary with the traffic, so that it may stand as a reason. */
 export class WrongResultError extends TypeError {}
 
-/** Whether there is something to wait for, of whatever make. */
+/** True of a promise of whatever make. */
 export function isThenable (value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
   try {

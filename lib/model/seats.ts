@@ -30,6 +30,10 @@ export class PoolSeats implements Seats {
     return this.taken >= this.limit
   }
 
+  get isSpent (): boolean {
+    return this.taken - this.#leaving >= this.limit
+  }
+
   take (): void {
     this.taken++
   }

@@ -6,9 +6,10 @@ const IDLE = 500
 const ROUND_TRIP = 1000
 
 /**
- * Whether an attempt met a connection that the upstream had closed for being idle, which is no fault of the endpoint's: the next connection shows. One
- * that carried a request just before, or that broke only after a while, was not closed for that.
+ * Tells of an attempt that met a connection which the upstream had closed for being idle. That is no fault of the endpoint's: the next
+ * connection shows. A connection that carried a request just before, or that broke only after a while, was not closed for that.
  */
 export function wasClosedMeanwhile ({ reused, headAt, error, idleTime, sentAt, endedAt }: Attempt): boolean {
-  return reused && headAt === 0 && error !== null && error.error === 'connection_terminated' && idleTime >= IDLE && endedAt - sentAt <= ROUND_TRIP
+  const isTerminated = error !== null && error.error === 'connection_terminated'
+  return reused && headAt === 0 && isTerminated && idleTime >= IDLE && endedAt - sentAt <= ROUND_TRIP
 }

@@ -23,7 +23,9 @@ async function rig (t: TestContext, breaker: BreakerOptions = {}, route: Partial
     else answer(200, 'well')(req, res, 0)
   })
   const app = await start(t, {
-    upstreams: { one: { endpoints: [upstream.url], outlier: false, breaker: { consecutiveFailures: 2, halfOpenAfter: 50, counts: 'all', ...breaker } } },
+    upstreams: {
+      one: { endpoints: [upstream.url], outlier: false, breaker: { consecutiveFailures: 2, halfOpenAfter: 50, counts: 'all', ...breaker } }
+    },
     routes: [{ url: '/*', upstream: 'one', retry: false, ...route }]
   })
   const endpoint = app.app.proxy.upstream('one')!.state.endpoints[0]!
@@ -160,6 +162,63 @@ test('a canary whose only probe is under way is empty: its requests go to the st
 
   assert.equal((await canaries.get('/x')).body, 'stable')
   assert.equal((await canaries.get('/strict')).status, 503)
+})
+
+for (const connections of [1, 2]) {
+  test(`a canary whose probe is under way is empty with ${connections} connections: nobody waits for the one that is in use`, async (t) => {
+    const canary = await origin(t, hang())
+    const stable = await origin(t, answer(200, 'stable'))
+    const breaker = { halfOpenAfter: 600_000 }
+    const app = await start(t, {
+      upstreams: { next: { endpoints: [canary.url], outlier: false, breaker, pool: { connections } }, main: stable.url },
+      routes: [
+        { url: '/*', upstream: 'main', canary: { upstream: 'next', weight: 100 } },
+        { url: '/strict', upstream: 'main', canary: { upstream: 'next', weight: 100, onEmpty: 'fail' } }
+      ]
+    })
+    const next = app.app.proxy.upstream('next')!.state.endpoints[0]!
+    Object.assign(next, { breaker: 'half-open', breakerSince: performance.now() })
+    const probe = await connect(t, app.port)
+    probe.write('GET /never HTTP/1.1\r\nHost: x\r\n\r\n')
+    await eventually('the probe', () => next.probing === 1)
+
+    assert.equal((await app.get('/x')).body, 'stable')
+    assert.equal(JSON.parse((await app.get('/strict')).body).code, 'FST_SLUICE_CIRCUIT_OPEN')
+  })
+}
+
+test('a canary that is half-open while streams of before have all of its connections is empty', async (t) => {
+  const canary = await origin(t, (_req, res) => { res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n') })
+  const stable = await origin(t, answer(200, 'stable'))
+  const app = await start(t, {
+    upstreams: { next: { endpoints: [canary.url], outlier: false, pool: { connections: 1 } }, main: stable.url },
+    routes: [{ url: '/*', upstream: 'main', canary: { upstream: 'next', weight: 100 } }]
+  })
+  await stream(t, app)
+  const next = app.app.proxy.upstream('next')!.state.endpoints[0]!
+  Object.assign(next, { breaker: 'half-open', breakerSince: performance.now() })
+
+  assert.equal((await app.get('/x')).body, 'stable')
+})
+
+test('a canary with one connection has its probe as soon as it is half-open, however the attempt before it ended', async (t) => {
+  let isBroken = true
+  const canary = await origin(t, (req, res, n) => {
+    if (isBroken) req.socket.destroy()
+    else answer(200, 'canary')(req, res, n)
+  })
+  const stable = await origin(t, answer(200, 'stable'))
+  const breaker: BreakerOptions = { consecutiveFailures: 1, halfOpenAfter: 50, counts: 'all' }
+  const app = await start(t, {
+    upstreams: { next: { endpoints: [canary.url], outlier: false, breaker, pool: { connections: 1 } }, main: stable.url },
+    routes: [{ url: '/x', upstream: 'main', retry: false, canary: { upstream: 'next', weight: 100 } }]
+  })
+  const next = app.app.proxy.upstream('next')!.state.endpoints[0]!
+  await app.get('/x')
+  isBroken = false
+  await eventually('the breaker to be half-open', () => next.breaker === 'half-open')
+
+  assert.equal((await app.get('/x')).body, 'canary')
 })
 
 test('of requests that come in one turn and count on one probe of a canary, the rest goes to the stable side', async (t) => {

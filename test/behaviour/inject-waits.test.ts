@@ -6,6 +6,7 @@ const waits: readonly (readonly [what: string, args: readonly string[], status: 
   ['the backoff behind a refused connection', ['0', ''], '502'],
   ['a long backoff', ['503', '', JSON.stringify({ retry: { on: [503], backoff: { base: 600, max: 600 } } })], '503'],
   ['a Retry-After', ['503', '1', JSON.stringify({ retry: { on: [503] } })], '503'],
+  ['the wait for a health check that fails', ['0', '', '{}', 'awaited'], '502'],
   ['no wait at all', ['503', ''], '503']
 ]
 

@@ -63,14 +63,18 @@ export class Ejector {
     if (this.#cancelTurn === null && !this.#isClosed) this.#cancelTurn = this.#timing.setTimer(() => { this.#turn() }, this.#config.window / SLICES)
   }
 
-  /** What a health check found; one that passes lifts an ejection that it can speak to. */
-  probed (endpoint: Endpoint, isPassed: boolean): void {
+  /** Hears the result of a health check. One that passes lifts an ejection that it can speak to, and that began before the check did. */
+  probed (endpoint: Endpoint, isPassed: boolean, startedAt: number): void {
     if (isPassed) this.#failingChecks.delete(endpoint)
     else this.#failingChecks.add(endpoint)
     const ejection = this.#ejections.get(endpoint)
     if (ejection === undefined) return
-    if (!isPassed) ejection.isSeenByProbes = true
-    else if (ejection.isSeenByProbes || ejection.cause === 'refused') this.#beginReturn(endpoint, ejection)
+    if (!isPassed) {
+      ejection.isSeenByProbes = true
+      return
+    }
+    const canSpeakToIt = ejection.isSeenByProbes || ejection.cause === 'refused'
+    if (canSpeakToIt && startedAt >= this.#records.get(endpoint)!.since) this.#beginReturn(endpoint, ejection)
   }
 
   /** How often this endpoint was ejected without a quiet time in between. */

@@ -11,7 +11,7 @@ export class EndpointRecord {
   attempts = 0
   /** Of these, those that came to no answer: what the rate is of. */
   broken = 0
-  /** How often it was ejected without a time in between in which it did well. */
+  /** Ejections without a time in between in which it did well. */
   ejections = 0
   /** After an ejection and until one attempt goes well: the first failure is enough. */
   isOnProbation = false

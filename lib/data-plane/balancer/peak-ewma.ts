@@ -30,6 +30,22 @@ class Latency {
   /** Share of the attempts that failed. */
   #failures = 0
   #at = 0
+  #isBehindConnect = false
+
+  get isKnown (): boolean {
+    return this.#at !== 0
+  }
+
+  /**
+   * An answer behind the making of its connection is passed over: that, and code that runs for the first time, takes longer than any answer
+   * after it, and one of two idle endpoints would be held for the slower one for seconds. Where no connection is kept, the next one counts.
+   * @returns whether the answer is to be passed over
+   */
+  passesOver (isBehindConnect: boolean): boolean {
+    const wasBehindConnect = this.#isBehindConnect
+    this.#isBehindConnect = isBehindConnect
+    return isBehindConnect && !wasBehindConnect
+  }
 
   /** A peak counts at once and fades; a quick answer counts as much as time has passed since the last. */
   add (latency: number, isFailed: boolean, now: number): void {
@@ -77,9 +93,11 @@ class PeakEwma implements Balancer, Observer {
     const now = this.#now()
     const ofA = this.#latencies.get(a)
     const ofB = this.#latencies.get(b)
-    const latencyOfA = ofA === undefined ? unknown(a) : ofA.at(now)
-    const latencyOfB = ofB === undefined ? unknown(b) : ofB.at(now)
-    if (ofA !== undefined && ofB !== undefined && isNoise(latencyOfA, latencyOfB)) return this.#draw.lessBusy(a, b)
+    const isKnownA = ofA !== undefined && ofA.isKnown
+    const isKnownB = ofB !== undefined && ofB.isKnown
+    const latencyOfA = isKnownA ? ofA.at(now) : unknown(a)
+    const latencyOfB = isKnownB ? ofB.at(now) : unknown(b)
+    if (isKnownA && isKnownB && isNoise(latencyOfA, latencyOfB)) return this.#draw.lessBusy(a, b)
     const mean = (a.weight + b.weight) / 2
     return latencyOfB * (1 + b.active * mean / b.weight) < latencyOfA * (1 + a.active * mean / a.weight) ? b : a
   }
@@ -94,7 +112,9 @@ class PeakEwma implements Balancer, Observer {
       this.#latencies.set(endpoint, latency)
     }
     const took = (attempt.headAt === 0 ? attempt.endedAt : attempt.headAt) - attempt.startedAt
-    latency.add(took, error !== null || isFailure(attempt.statusCode), attempt.endedAt)
+    const isFailed = error !== null || isFailure(attempt.statusCode)
+    if (latency.passesOver(attempt.connectTime > 0) && !isFailed) return
+    latency.add(took, isFailed, attempt.endedAt)
   }
 }
 

@@ -26,11 +26,11 @@ function realTimer (callback: () => void, milliseconds: number): void {
 /**
  * Spares an endpoint that fails every time, and its clients the wait for it: after so many failures in a row it is asked nothing for a
  * while, then a few requests at a time, until as many have gone well. Whatever it answers is no failure, 5xx included: that is between it
- * and the client, and the ejector's to judge where there are others. Who knows better that it is well again does not wait for the time to pass:
- * a health check that passes closes it, and the end of an ejection, which says no more than that it can be connected to, lets the probes through.
+ * and the client, and the ejector's to judge where there are others. A health check that passes closes it before its time; the end of an
+ * ejection, which says no more than that it can be connected to, lets the probes through.
  *
- * An attempt speaks of the state in which it began. And where an endpoint is the last that is available, failures that one request can provoke
- * are not counted: whoever knows such a request could take the upstream from everybody.
+ * An attempt speaks of the state in which it began. And where an endpoint is the last that is available, failures that one request can
+ * provoke are not counted: whoever knows such a request could take the upstream from everybody.
  */
 export class Breaker implements Observer {
   readonly #config: BreakerConfig
@@ -59,7 +59,8 @@ export class Breaker implements Observer {
   }
 
   onHealthCheck (upstream: Upstream, endpoint: Endpoint, hasPassed: boolean, startedAt: number): void {
-    if (hasPassed && endpoint.breaker !== 'closed' && startedAt >= endpoint.breakerSince) this.#become(upstream, endpoint, 'closed', 'health check')
+    if (!hasPassed || endpoint.breaker === 'closed' || startedAt < endpoint.breakerSince) return
+    this.#become(upstream, endpoint, 'closed', 'health check')
   }
 
   onEvent ({ name, upstream, endpoint }: UpstreamEvent): void {
@@ -94,11 +95,13 @@ export class Breaker implements Observer {
     if (isRefusal) endpoint.refusals++
     else if (isNewConnection(attempt)) endpoint.refusals = 0
     if (isRefusal || isAll) endpoint.failures++
-    if ((isAll ? endpoint.failures : endpoint.refusals) >= this.#config.consecutiveFailures) this.#open(upstream, endpoint, 'consecutive-failures')
+    const count = isAll ? endpoint.failures : endpoint.refusals
+    if (count >= this.#config.consecutiveFailures) this.#open(upstream, endpoint, 'consecutive-failures')
   }
 
+  /** A half-open endpoint beside it does not count: it takes one request at a time, and one client may hold that. */
   #counts ({ state: { available } }: Upstream, endpoint: Endpoint): 'connect' | 'all' {
-    return this.#config.counts ?? (available.length === 1 && available[0] === endpoint ? 'connect' : 'all')
+    return this.#config.counts ?? (available.some((other) => other !== endpoint && other.breaker === 'closed') ? 'all' : 'connect')
   }
 
   #open (upstream: Upstream, endpoint: Endpoint, reason: string): void {

@@ -1,8 +1,8 @@
 import type { Endpoint } from '../../../types/model.ts'
 
 /*
- * The requests that a half-open endpoint is given. They are counted by themselves: a stream that was open before, or that a probe becomes, is not what
- * decides. A probe that nobody has judged after `probeTimeout` keeps the next one out no longer, since its client may be the one who holds it.
+ * The requests that a half-open endpoint is given. They are counted by themselves: a stream that was open before, or that a probe becomes,
+ * decides nothing. A probe that is not judged after `probeTimeout` keeps the next one out no longer: its client may be the one who holds it.
  */
 
 export function admitsProbe (endpoint: Endpoint, now: number): boolean {

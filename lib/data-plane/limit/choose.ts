@@ -24,9 +24,14 @@ export function chooseEndpoint (exchange: ProxyExchange, now: () => number): End
   return null
 }
 
-/** Whether nothing is left of an upstream but endpoints whose probes are under way. */
-export function isProbing ({ available }: Upstream['state'], now: () => number): boolean {
-  return available.every((endpoint) => endpoint.breaker === 'half-open' && !endpoint.seats.isFull && !admitsProbe(endpoint, now()))
+/** True while all endpoints that are left have their probes under way, whether or not these take the last connections. */
+function isProbing ({ available }: Upstream['state'], now: () => number): boolean {
+  return available.every((endpoint) => endpoint.breaker === 'half-open' && !admitsProbe(endpoint, now()))
+}
+
+/** True while all endpoints that are left are half-open, and none can take a request: for its probes, or for want of a connection. */
+export function isFullHalfOpen ({ available }: Upstream['state'], now: () => number): boolean {
+  return available.every((endpoint) => endpoint.breaker === 'half-open' && (endpoint.seats.isSpent || !admitsProbe(endpoint, now())))
 }
 
 export function noneAvailable ({ endpoints }: Upstream['state']): ProxyError {

@@ -48,7 +48,7 @@ export function createRetry (config: RetryConfig | false, tools: Tools): RetryPo
 }
 
 /**
- * What of it cannot be meant; null if all can.
+ * Finds a contradiction between a retry policy and the timeouts of its route; null if there is none.
  * @param timeouts as they were written
  */
 export function findRetryFault ({ on, backoff }: RetryConfig, { head, attempt = 0 }: TimeoutOptions): { key: string, message: string } | null {

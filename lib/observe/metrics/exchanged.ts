@@ -28,9 +28,10 @@ export async function tell (recorder: Recorder): Promise<Told> {
 export function tellLasting (recorder: Recorder): Told {
   const told: Told = {}
   const visitor = telling(told)
-  for (const { definition, read } of families) {
+  for (const { definition, prepare, read } of families) {
     if (definition.type === 'gauge') continue
     visitor.begin(definition)
+    if (prepare !== undefined) inOneGo(prepare(recorder))
     for (const sample of read(recorder, 0)) visitor.sample(sample, definition)
   }
   return told
@@ -61,7 +62,10 @@ export function * merging (all: Told, told: Told, only: (definition: Definition)
 
 /** The same in one go. */
 export function mergeInto (all: Told, told: Told, only?: (definition: Definition) => boolean): void {
-  const steps = merging(all, told, only)
+  inOneGo(merging(all, told, only))
+}
+
+function inOneGo (steps: Iterator<void>): void {
   while (steps.next().done !== true);
 }
 

@@ -18,7 +18,7 @@ function ofUpstreams (definition: Definition, read: (series: UpstreamSeries, now
   return { definition, * read (recorder, now) { for (const series of recorder.upstreams.values()) yield * read(series, now) } }
 }
 
-/** One number per endpoint, but for those of which there is none; those that share a name are one. */
+/** Reads a number per endpoint, but for those of which `read` has none; endpoints that share a name are one. */
 function * perEndpoint (
   { name, upstream: { state } }: UpstreamSeries,
   read: (endpoint: Endpoint) => number | null,
@@ -155,7 +155,7 @@ export const gauges: readonly Family[] = [
   ofUpstreams(catalog.saturation, function * (series, now) { yield single([series.name], saturationOf(series, now)) }),
   ofUpstreams(catalog.endpointUp, (series) => {
     const available = new Set(series.upstream.state.available)
-    // One that was taken out is not down: shares of those that are up would be of too many.
+    // An endpoint of weight 0 is not down, and would make the share of those that are up too small.
     return perEndpoint(series, (endpoint) => endpoint.baseWeight === 0 ? null : available.has(endpoint) ? 1 : 0, Math.max)
   }),
   ofUpstreams(catalog.endpoints, statesOf),

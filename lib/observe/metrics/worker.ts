@@ -19,7 +19,7 @@ export type Message =
 /** ms that a worker waits for the primary, which itself waits a second for the others. */
 const PATIENCE = 2000
 
-/** Of this process; null while it has no app. */
+/** The worker of this process; null while it has no app. */
 let current: Worker | null = null
 
 /**
@@ -29,7 +29,7 @@ let current: Worker | null = null
 export class Worker {
   readonly #recorders = new Set<Recorder>()
   readonly #asked = new Map<number, (text: string, isLast: boolean) => void>()
-  /** Of apps that have closed while others go on: what only ever grows must not shrink with them. */
+  /** Counts of apps that have closed while others go on: counters must not shrink. */
   #past: Told = {}
   #hasPrimary = false
   #id = 0

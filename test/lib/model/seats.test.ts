@@ -21,6 +21,15 @@ test('a seat that was left is free with the next turn of the event loop, as its 
   assert.equal(seats.taken, 0)
 })
 
+test('are not spent while one of them is about to be free', () => {
+  const seats = new PoolSeats(1)
+  nextTurn()
+  seats.take()
+  assert.equal(seats.isSpent, true)
+  seats.leave()
+  assert.deepEqual([seats.isFull, seats.isSpent], [true, false])
+})
+
 test('seats left in different turns are all free in the end', () => {
   const seats = new PoolSeats(2)
   seats.take()

@@ -100,6 +100,20 @@ test('a check that passes lifts an ejection for what checks have seen, and no ot
   seen.monitor.close()
 })
 
+test('a check that began before an ejection does not lift it', () => {
+  const long = { ...outlier, baseEjection: 60_000, maxEjection: 60_000 }
+  const it = rig(3, { outlier: long })
+  const [, endpoint] = it.endpoints
+  const startedAt = it.time.now()
+  it.time.advance(1)
+  it.monitor.ejector!.probed(endpoint!, false, startedAt)
+  fail(it, 1)
+  it.monitor.ejector!.probed(endpoint!, true, startedAt)
+  assert.deepEqual(it.pools[1]!.prewarmed, [])
+  it.monitor.ejector!.probed(endpoint!, true, it.time.now())
+  assert.deepEqual(it.pools[1]!.prewarmed, [1])
+})
+
 test('what comes back is watched closely: its first failure is enough', async () => {
   const it = rig(3)
   fail(it, 1)

@@ -75,6 +75,26 @@ test('an endpoint that nobody knows yet is tried once, and not flooded', () => {
   assert.equal(share('b'), 0)
 })
 
+test('the time that a connection takes to be made does not make an endpoint slow', () => {
+  const { list, answer, share } = setUp([9, 10])
+  for (const endpoint of list) answer(endpoint, endpoint === list[0] ? 60 : 5, { connectTime: 3 })
+  assert.ok(Math.abs(share('a') - 9 / 19) < 0.03, 'neither is known')
+  answer(list[1]!, 5)
+  assert.equal(share('a'), 1, 'it is tried once more')
+  answer(list[0]!, 5)
+  answer(list[0]!, 60, { connectTime: 3 })
+  assert.ok(Math.abs(share('a') - 9 / 19) < 0.03)
+})
+
+test('an endpoint that keeps no connection is as slow as its answers', () => {
+  const { list, answer, share } = setUp()
+  for (let n = 0; n < 2; n++) {
+    answer(list[0]!, 100, { connectTime: 50 })
+    answer(list[1]!, 10, { connectTime: 1 })
+  }
+  assert.equal(share('b'), 1)
+})
+
 test('an endpoint that fails at once does not look quick', () => {
   const { list, answer, share } = setUp()
   answer(list[0]!, 100)

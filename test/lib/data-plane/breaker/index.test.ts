@@ -202,6 +202,17 @@ for (const [isCounted, list] of [[false, provoked], [true, refusals]] as const) 
   }
 }
 
+test('an endpoint beside half-open ones is the last: what one request can provoke does not open its breaker', () => {
+  const { endpoint, fail, upstream } = setUp()
+  const other = upstream.state.endpoints[1]!
+  other.breaker = 'half-open'
+  for (let n = 0; n < 10; n++) fail('connection_terminated')
+  assert.equal(endpoint.breaker, 'closed')
+  other.breaker = 'closed'
+  for (let n = 0; n < 3; n++) fail('connection_terminated')
+  assert.equal(endpoint.breaker, 'open')
+})
+
 test('what was provoked while an endpoint was the last is not held against it when it is not', () => {
   const { endpoint, fail, upstream } = setUp({ isLast: true })
   for (let n = 0; n < 100; n++) fail('connection_terminated')

@@ -4,6 +4,7 @@ import { mergeInto, printing, type Told, tell, tellLasting } from '../../../../l
 import { inSlices } from '../../../../lib/observe/metrics/collect.ts'
 import { printed, textOf } from '../../../../lib/observe/metrics/prometheus.ts'
 import { Recorder } from '../../../../lib/observe/metrics/recorder.ts'
+import { openFlow } from '../../../../lib/model/flow.ts'
 import { attemptOf, endpointAt, exchangeWith, upstreamOf } from '../../samples.ts'
 
 function counted (attempts: number): Recorder {
@@ -51,6 +52,15 @@ test('what a recorder that goes has counted is told without its states', async (
   assert.deepEqual(lasting['sluice_upstream_attempts_total'], all['sluice_upstream_attempts_total'])
   assert.deepEqual(lasting['sluice_upstream_header_duration_seconds'], all['sluice_upstream_header_duration_seconds'])
   assert.equal('sluice_endpoint_up' in lasting, false)
+})
+
+test('what a recorder that goes has counted includes the bytes of what is still open', () => {
+  const recorder = new Recorder('7')
+  const exchange = exchangeWith({ route: { id: '/a' } })
+  openFlow(recorder.flows, exchange)
+  exchange.bytesOut = 70
+
+  assert.deepEqual(tellLasting(recorder)['sluice_response_bytes_total'], { 'route="/a",upstream="orders"': 70 })
 })
 
 test('merging changes neither side but the first', async () => {
