@@ -1,6 +1,6 @@
 import type { EndpointPool, Endpoint, Route, Upstream } from '../types/model.ts'
 import type { AdHocOptions } from '../types/options.ts'
-import type { ConnectionObserver } from '../types/policy.ts'
+import type { Balancer, ConnectionObserver } from '../types/policy.ts'
 import { UpstreamLoad } from './model/load.ts'
 import { readOrigin } from './model/origin.ts'
 import { ProxyUpstream } from './model/upstream.ts'
@@ -25,7 +25,7 @@ export interface AdHocUpstream {
   readonly shaped: WeakMap<object, Map<string, Route>>
 }
 
-/** What opens and forgets them; see Gateway. */
+/** Opens and forgets them; see Gateway. */
 export interface AdHocOwner {
   openAdHoc (url: string): { upstream: Upstream, pool: OwnPool }
   forgetAdHoc (upstream: Upstream): void
@@ -34,8 +34,9 @@ export interface AdHocOwner {
 }
 
 /**
- * Upstreams by URL, as many as `adHoc.max` at one time. One whose connections have all closed is let go, so that a gateway which is told of its
- * upstreams per request keeps nothing for those that are quiet. One that fails stays for as long as there is room: its breaker spares it.
+ * Upstreams by URL, as many as `adHoc.max` at one time. One whose connections have all closed is let go, so that a gateway which is told
+ * of its upstreams per request keeps nothing for those that are quiet. One that fails stays for as long as there is room: its breaker
+ * spares it.
  */
 export class AdHocUpstreams {
   readonly config: AdHocConfig
@@ -45,6 +46,8 @@ export class AdHocUpstreams {
   /** Let go, with exchanges still under way. */
   readonly #leaving = new Set<AdHocUpstream>()
   #observers: readonly ConnectionObserver[] | null = null
+  /** In their one form, however they are written; null until they are asked for, when they are known to be origins. */
+  #origins: ReadonlySet<string> | null = null
 
   constructor (config: AdHocConfig, owner: AdHocOwner) {
     this.config = config
@@ -60,10 +63,15 @@ export class AdHocUpstreams {
     return Array.from([...this.#present.values(), ...this.#leaving], ({ pool }) => pool)
   }
 
-  /** @throws WrongResultError if `origins` is a function that returns no boolean */
-  allows (url: URL): boolean {
+  /**
+   * @param url one that `isUrl` takes
+   * @throws WrongResultError if `origins` is a function that returns no boolean
+   */
+  allows (url: string): boolean {
     const { origins } = this.config
-    return typeof origins === 'function' ? checkBoolean('adHoc.origins', origins(url)) : origins.includes(readOrigin(url.href).text)
+    if (typeof origins === 'function') return checkBoolean('adHoc.origins', origins(new URL(url)))
+    this.#origins ??= new Set(origins.map((origin) => readOrigin(origin).text))
+    return this.#origins.has(readOrigin(url).text)
   }
 
   find (name: string): Upstream | undefined {
@@ -104,7 +112,8 @@ export class AdHocUpstreams {
     this.#present.delete(name)
     this.#owner.forgetAdHoc(entry.upstream)
     this.#leaving.add(entry)
-    if (isUnused(entry)) this.#close(entry)
+    // Not at once: an exchange may be about to send, as one whose body comes with the next tick.
+    setImmediate(() => { if (isUnused(entry)) this.#close(entry) })
   }
 
   #close (entry: AdHocUpstream): void {
@@ -129,11 +138,14 @@ function isWell ({ upstream }: AdHocUpstream): boolean {
 /** All of them as one upstream, for whoever reads what is under way; worked out when it is read. */
 class Whole extends ProxyUpstream {
   constructor (present: ReadonlyMap<string, AdHocUpstream>) {
-    super(AD_HOC_LABEL, { endpoints: [], available: [], tiers: null, isPanic: false, balancer: { pick: (available) => available[0]! }, observers: [] })
-    const gather = (of: (upstream: Upstream) => readonly Endpoint[]): Endpoint[] => Array.from(present.values(), ({ upstream }) => [...of(upstream)]).flat()
+    const balancer: Balancer = { pick: (available) => available[0]! }
+    super(AD_HOC_LABEL, { endpoints: [], available: [], tiers: null, isPanic: false, balancer, observers: [] })
+    const gather = (name: 'endpoints' | 'available'): Endpoint[] => {
+      return Array.from(present.values(), ({ upstream }) => [...upstream.state[name]]).flat()
+    }
     const bare = this.state
     Object.defineProperties(this, {
-      state: { get: () => ({ ...bare, endpoints: gather(({ state }) => state.endpoints), available: gather(({ state }) => state.available) }) },
+      state: { get: () => ({ ...bare, endpoints: gather('endpoints'), available: gather('available') }) },
       load: { get: () => sumOf(present.values()) }
     })
   }

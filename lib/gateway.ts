@@ -204,7 +204,10 @@ export class Gateway implements AdHocOwner, ReplyUpstreams {
     const name = canonicalUrl(nameOrUrl)
     if (this.#urls.has(name)) return null
     const adHoc = this.#adHocUpstreams
-    if (adHoc === null || !adHoc.allows(new URL(nameOrUrl))) throw proxyError('config_error', 'select', new ConfigError([{ path: 'reply.proxy', message: unknownUrl(name, adHoc !== null) }]))
+    if (adHoc === null || !adHoc.allows(nameOrUrl)) {
+      const remedy = adHoc === null ? '; name one of `upstreams`, or allow its origin in `adHoc`' : ', and not among `adHoc.origins`'
+      throw proxyError('config_error', 'select', new ConfigError([{ path: 'reply.proxy', message: unknownUrl(name, remedy) }]))
+    }
     return adHoc.take(name)
   }
 
@@ -269,7 +272,8 @@ export class Gateway implements AdHocOwner, ReplyUpstreams {
     const declared = this.#urls.get(name)
     if (declared !== undefined && declared !== null) return declared
     if (this.snapshot !== null && declared === undefined) {
-      problems.push({ path: where, message: unknownUrl(name, false) })
+      // Of a canary in the options of `reply.proxy`.
+      problems.push({ path: where, message: unknownUrl(name, '; name one of `upstreams`') })
       return null
     }
     const config = normalizeUpstream(nameOrUrl, nameOrUrl, where, problems)
@@ -290,8 +294,8 @@ export class Gateway implements AdHocOwner, ReplyUpstreams {
   }
 }
 
-function unknownUrl (url: string, isAdHoc: boolean): string {
-  return `'${url}' is no upstream of a route or a canary${isAdHoc ? ', and not among `adHoc.origins`' : '; name one of `upstreams`, or allow its origin in `adHoc`'}`
+function unknownUrl (url: string, remedy: string): string {
+  return `'${url}' is no upstream of a route or a canary${remedy}`
 }
 
 function unknownUpstream (name: string, known: Iterable<string>): string {

@@ -6,6 +6,7 @@ import type { ProxyOptions, ReplyProxyOptions, RouteOptions } from '../types/opt
 import { watchArrivals } from './data-plane/arrival.ts'
 import { explain } from './data-plane/explain.ts'
 import { ClientSessions } from './data-plane/client-sessions.ts'
+import { refuseConnectBeside } from './data-plane/connect-refusal.ts'
 import { lingering } from './data-plane/lingering.ts'
 import { problemDetails } from './data-plane/problem-details.ts'
 import { setUpReplyFrom } from './data-plane/reply-from.ts'
@@ -103,6 +104,7 @@ function setUp (app: FastifyInstance): Gateway {
     // Health checks are in nobody's trace.
     await readiness.begin(tracing === null ? gateway.start() : tracing.quietly(() => gateway.start()))
   })
+  app.addHook('onListen', async () => { refuseConnectBeside(app) })
   const sessions = new ClientSessions(app.server)
   app.addHook('preClose', async () => {
     gateway.drain()

@@ -148,7 +148,9 @@ function split (typed: Plain, isOneLine: boolean, problems: Problem[]): { own: P
   const routeKeys = Object.keys(oneLineSchema['properties'] as object).filter((key) => key !== 'url').concat(fastifyRouteKeys)
   for (const [key, value] of Object.entries(typed)) {
     if (value === undefined) continue
-    if (ownKeys.includes(key)) own[key] = value
+    // Defaults are written into it.
+    if (key === 'adHoc') own[key] = copyOptions(value)
+    else if (ownKeys.includes(key)) own[key] = value
     else if (isOneLine && routeKeys.includes(key)) route[key] = value
     else if (routeKeys.includes(key)) problems.push({ path: key, message: 'belongs to a route, to `defaults`, or to the one-line form with `upstream`' })
     else problems.push({ path: join('', key), message: unknownKey(key, isOneLine ? [...ownKeys, ...routeKeys] : [...ownKeys, 'upstream', 'rewritePrefix']) })

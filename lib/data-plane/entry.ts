@@ -123,7 +123,7 @@ export function forwardExchange (gate: Gate, exchange: ProxyExchange, upgrade: '
   try {
     if (exchange.isAborted) throw proxyError('client_closed_request', 'select')
     if (exchange.hiddenContentType !== null) request.raw.headers['content-type'] = exchange.hiddenContentType
-    if (exchange.override !== null) applyPath(exchange, exchange.override)
+    if (exchange.override !== null) applyTarget(exchange, exchange.override)
     if ((request.method === 'OPTIONS' || request.method === 'TRACE') && endsHere(exchange)) return
     if (route.canaries !== null) chooseVariant(exchange, route.canaries, gate.tools)
     const path = rewritePath(exchange)
@@ -185,8 +185,10 @@ function refused ({ reply }: ProxyExchange, { reason, isUnknownCoding }: Fault):
   return isUnknownCoding ? proxyError('unknown_transfer_coding', 'select', new Error(reason)) : invalid(reason)
 }
 
-/** A path of the code's own, held to the same policy: parts of it may be a client's. */
-function applyPath (exchange: ProxyExchange, { path }: Override): void {
+/** A method and a path of the code's own, held to the same policy: parts of them may be a client's. */
+function applyTarget (exchange: ProxyExchange, { method, path }: Override): void {
+  // It would open a tunnel past everything that holds for a request (RFC 9110 9.3.6).
+  if (method === 'CONNECT') throw invalid('CONNECT is not forwarded')
   if (path === null) return
   const target = path.startsWith('/') ? parseTarget(path, exchange.method, exchange.route.encodedSlashes) : null
   if (target === null) throw invalid('the path given to reply.proxy does not pass the path policy')

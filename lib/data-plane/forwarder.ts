@@ -15,7 +15,7 @@ import { fitReply, isHttp2 } from './http2-reply.ts'
 import { type TurnTaker, Turns } from './limit/turns.ts'
 import { writeAtOnce } from './one-write.ts'
 import { hasStopped } from './reader.ts'
-import { aim, receivedFields, transformHead } from './request-head.ts'
+import { aim, dropAdded, receivedFields, transformHead } from './request-head.ts'
 import { settleHead } from './response-head.ts'
 import { settleRetry } from './retry/plan.ts'
 import { answeredAtLast, noteOutcome, type RetryOwner, Retrying } from './retry/retrying.ts'
@@ -111,6 +111,7 @@ export class Forwarder implements AttemptOwner, RewriteOwner, RetryOwner, TurnTa
   begin (exchange: ProxyExchange, endpoint: Endpoint): void {
     if (exchange.isHeld) this.deadlines.letGo(exchange)
     if (exchange.attempts > 0) this.#trace(exchange, exchange.attempts + 1)
+    if (exchange.attempts > 0 && exchange.method === 'TRACE') dropAdded(exchange, exchange.outgoing!.headers)
     const startedAt = this.#tools.now()
     const attempt = new ProxyAttempt(exchange, endpoint, ++exchange.attempts, startedAt, this)
     if (exchange.last === null) exchange.attemptedAt = startedAt

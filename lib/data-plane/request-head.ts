@@ -36,24 +36,24 @@ function applyOverride (exchange: ProxyExchange, headers: Headers): void {
   for (const name in own) headers[name.toLowerCase()] = own[name]!
 }
 
-/** Added by every gateway, and no secret: the way that a TRACE is to show (RFC 9110 9.3.8). */
-const ofTheWay: ReadonlySet<string> = new Set([
-  'host', 'via', 'forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-prefix', 'traceparent', 'tracestate', 'baggage'
-])
-
 /**
- * The answer to a TRACE shows the request to whoever has sent it (RFC 9110 9.3.8). It carries what the client has sent and nothing that the gateway
- * knows: no credentials, no set fields, no query of a rewrite's own; nor what a script in a browser sends along and must not read.
+ * The answer to a TRACE shows the request to whoever has sent it (RFC 9110 9.3.8). It carries what the client has sent and nothing that
+ * the gateway knows: no credentials, no set fields, no query of a rewrite's own; nor what a script in a browser sends along and must not
+ * read.
  */
-function reduceTrace ({ request, query }: ProxyExchange, head: RequestHead, path: string): void {
-  const { headers } = head
+function reduceTrace (exchange: ProxyExchange, head: RequestHead, path: string): void {
+  dropAdded(exchange, head.headers)
+  const question = path.indexOf('?')
+  head.path = question === -1 ? path : path.slice(0, question) + exchange.query
+}
+
+/** Of what the gateway adds, a request needs Host, and the way that a TRACE is to show is Via. */
+export function dropAdded ({ request }: ProxyExchange, headers: Headers): void {
   for (const name in headers) {
-    if (!ofTheWay.has(name) && headers[name] !== request.headers[name]) delete headers[name]
+    if (name !== 'host' && name !== 'via' && headers[name] !== request.headers[name]) delete headers[name]
   }
   delete headers['authorization']
   delete headers['cookie']
-  const question = path.indexOf('?')
-  head.path = question === -1 ? path : path.slice(0, question) + query
 }
 
 /** Fields of one attempt: the path behind the endpoint's base path, SNI, Host, and the deadline. */
@@ -75,9 +75,9 @@ export function aim (exchange: ProxyExchange, endpoint: Endpoint, now: number): 
 }
 
 /** Whoever works on for longer works for nobody. */
-function tellDeadline ({ attemptDue, totalDue }: ProxyExchange, headers: Headers, name: string, now: number): void {
+function tellDeadline ({ attemptDue, totalDue, method }: ProxyExchange, headers: Headers, name: string, now: number): void {
   const due = Math.min(attemptDue, totalDue)
   // Also what the client says about it: it is not the client's to say how long the upstream has with us.
-  if (due === Infinity) delete headers[name]
+  if (due === Infinity || method === 'TRACE') delete headers[name]
   else headers[name] = String(Math.max(1, Math.round(due - now)))
 }

@@ -1,4 +1,4 @@
-/** Where connections to an endpoint lead, taken apart. */
+/** The address of an endpoint, taken apart. */
 export interface Origin {
   /** `scheme://host:port`, or `unix:/run/app.sock`: its name in logs, metrics, spans and keys. */
   readonly text: string

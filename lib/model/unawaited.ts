@@ -12,6 +12,15 @@ export function unawaited (what: string, work: Promise<unknown>): void {
   work.catch((error: unknown) => {
     if (told.has(what)) return
     told.add(what)
-    process.emitWarning(`${what} failed: ${String(error)}`, 'SluiceWarning')
+    process.emitWarning(`${what} failed: ${textOf(error)}`, 'SluiceWarning')
   })
+}
+
+/** Not every value that can be thrown has a text: an object without a prototype throws over that, too. */
+function textOf (error: unknown): string {
+  try {
+    return String(error)
+  } catch {
+    return 'without a text'
+  }
 }

@@ -3,6 +3,7 @@ import test from 'node:test'
 import Fastify from 'fastify'
 import proxy from '../../lib/index.ts'
 import type { ProxyOptions } from '../../types/index.ts'
+import { connect } from '../helpers/client.ts'
 import { answer, echo, origin, refusedPort } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import { Scrape } from '../helpers/metrics.ts'
@@ -95,6 +96,22 @@ test('there are no more than max at one time', async (t) => {
   assert.equal(await app.to(upstreams[0]!.url), 200)
 })
 
+test('one that makes room for another sends what it has been given, in one turn with it too', async (t) => {
+  const upstreams = await Promise.all(Array.from({ length: 4 }, () => origin(t, answer(200))))
+  const app = await start(t, { adHoc: { origins: () => true, max: 1 }, routes: [] }, {
+    after: (app) => {
+      app.addContentTypeParser('*', (_request, payload, done) => { done(null, payload) })
+      app.post('/x', (request, reply) => reply.proxy((request.query as { to: string }).to))
+    }
+  })
+  const requests = upstreams.map(({ url }) => `POST /x?to=${url} HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Length: 2\r\n\r\nhi`)
+
+  const client = await connect(t, app.port)
+  client.write(requests.join(''))
+
+  for (let count = 0; count < upstreams.length; count++) assert.equal((await client.response()).status, 200)
+})
+
 test('routes of an options object go with the upstream that they lead to', async (t) => {
   const upstreams = await Promise.all(Array.from({ length: 3 }, () => origin(t, echo())))
   const options = { headers: { request: { set: { 'x-a': 'b' } } } }
@@ -116,6 +133,8 @@ test('a canary of reply.proxy by URL has to be configured', async (t) => {
     after: (app) => { app.get('/x', (_request, reply) => reply.proxy('main', { canary: { upstream: `${upstream.url}/canary`, weight: 100 } })) }
   })
   assert.equal((await app.get('/x')).status, 500)
+  const line = JSON.stringify(await app.line((line) => line['err'] !== undefined))
+  assert.ok(line.includes('is no upstream of a route or a canary; name one of `upstreams`') && !line.includes('adHoc'), line)
 })
 
 for (const [adHoc, path, message] of [

@@ -74,6 +74,7 @@ const refusedEarly: readonly (readonly [what: string, edit: Edit, status: number
   ['an empty path', (head) => { head.path = '' }, 400],
   ['a URL for a path', (head) => { head.path = 'http://evil.example/' }, 400],
   ['CONNECT', (head) => { head.method = 'CONNECT' }, 400],
+  ['an asterisk for a path', (head) => { head.path = '*' }, 400],
   ['a list in a list', set('x-own', ['a', ['b']]), 500],
   ['an object', set('x-own', { a: 1 }), 500],
   ['a list with an object', set('x-own', [{ a: 1 }]), 500]
@@ -105,10 +106,36 @@ for (const [what, edit] of refused) {
   })
 }
 
+test('a Host that is none is refused before it is the :authority of a request', async (t) => {
+  for (const host of ['', 'a b', 'a@b', 'a/b', 'a:b', 'a,b']) {
+    const { proxy, upstream } = await through(t, 'h2', set('host', host))
+    const { status } = await proxy.get('/edited')
+    const line = await proxy.line()
+    assert.deepEqual([status, line['error'], upstream.requests.length], [400, 'http_request_error', 0], host)
+  }
+})
+
+test('requests that are refused take no connection from those after them', async (t) => {
+  for (const protocol of ['http1', 'h2'] as const) {
+    const upstream = protocol === 'h2' ? await http2Origin(t, reflect()) : await origin(t, echo())
+    const proxy = await start(t, {
+      upstreams: { a: { endpoints: [upstream.url], pool: { protocol, connections: 2 } } },
+      routes: [{ url: '/edited', upstream: 'a', onProxyRequest: set('x-own', 'a\nb') }, { url: '/plain', upstream: 'a' }]
+    })
+    const all = await Promise.all(Array.from({ length: 12 }, (_, index) => proxy.get(index % 2 === 0 ? '/edited' : '/plain')))
+    assert.deepEqual(all.map(({ status }) => status), all.map((_, index) => index % 2 === 0 ? 400 : 200), protocol)
+    for (let count = 0; count < 5; count++) assert.equal((await proxy.get('/edited')).status, 400, protocol)
+    assert.equal((await proxy.get('/plain')).status, 200, protocol)
+  }
+})
+
 const passed: readonly (readonly [what: string, edit: Edit, name: string, value: string | undefined])[] = [
   ['bytes above ASCII', set('x-own', 'caf\u00e9 \xff'), 'x-own', 'caf\u00e9 \xff'],
   ['a tab', set('x-own', 'a\tb'), 'x-own', 'a\tb'],
   ['an empty value', set('x-own', ''), 'x-own', ''],
+  ['space around it', set('x-own', ' a\t'), 'x-own', 'a'],
+  ['space around each of a list', set('x-own', ['a ', '\tb']), 'x-own', 'a, b'],
+  ['space alone', set('x-own', ' \t '), 'x-own', ''],
   ['a number', set('x-own', 7), 'x-own', '7'],
   ['null', set('x-own', null), 'x-own', ''],
   ['undefined', set('x-own', undefined), 'x-own', undefined],

@@ -11,7 +11,7 @@ import { rawOrigin, speak } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 import { assertFails, startSick } from './error-outcome.ts'
 
-/* How long the head of an answer may be: pool.maxHeaderSize, in both protocols alike. */
+/* pool.maxHeaderSize bounds the head of an answer, in both protocols alike. */
 
 const protocols = ['http1', 'h2'] as const
 type Protocol = typeof protocols[number]

@@ -50,6 +50,18 @@ test('reply.proxy takes a path of its own, with its query or none', async (t) =>
   assert.equal((await seen(plain, '/a?b')).url, '/users/self')
 })
 
+test('reply.proxy opens no tunnel: CONNECT is 400', async (t) => {
+  for (const protocol of ['http1', 'h2'] as const) {
+    const upstream = await origin(t, answer(200))
+    const app = await start(t, { upstreams: { main: { endpoints: [upstream.url], pool: { protocol } } }, routes: [] }, {
+      after: (app) => { app.get('/x', (_request, reply) => reply.proxy('main', { method: 'connect' })) }
+    })
+
+    assert.equal((await app.get('/x')).status, 400, protocol)
+    assert.equal(upstream.connections, 0, protocol)
+  }
+})
+
 test('reply.proxy holds its path to the path policy', async (t) => {
   const upstream = await origin(t, answer(200))
   const app = await start(t, { upstreams: { main: upstream.url }, routes: [] }, {

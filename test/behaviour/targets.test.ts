@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { type AddressInfo, connect } from 'node:net'
 import test from 'node:test'
+import Fastify from 'fastify'
+import proxy from '../../lib/index.ts'
 import { raw, values } from '../helpers/client.ts'
+import { listenTwice } from '../helpers/localhost.ts'
 import { answer, origin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 
@@ -108,6 +112,22 @@ test('CONNECT opens no tunnel and is 405, and its connection is closed', async (
   assert.equal((await app.get('/x')).status, 200)
 })
 
+test('CONNECT is 405 at both addresses of localhost', async (t) => {
+  const upstream = await origin(t, answer(200))
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(proxy, { upstream: upstream.url })
+  await listenTwice(t, app)
+
+  const addresses = app.addresses() as AddressInfo[]
+  assert.equal(addresses.length, 2)
+  for (const { address, port } of addresses) {
+    const socket = connect(port, address)
+    socket.write('CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n')
+    assert.match((await socket.setEncoding('latin1').toArray()).join(''), /^HTTP\/1\.1 405 /, address)
+  }
+})
+
 test('a target of 8,000 bytes passes, and one that is too long is refused with 431', async (t) => {
   const upstream = await origin(t, answer(200))
   const app = await start(t, { upstream: upstream.url })
@@ -162,4 +182,28 @@ test('a TRACE takes no secrets along, which its answer would give away', async (
   assert.equal(status, 200)
   assert.match(body.toString(), /^TRACE \/x HTTP[^]*x-kept[^]*via/)
   assert.doesNotMatch(body.toString(), /theirs|ours|ann|eve/)
+})
+
+test('of what a gateway adds, a TRACE has Host and Via alone, when it is tried again too', async (t) => {
+  let isFirst = true
+  const upstream = await origin(t, (req, res) => {
+    res.statusCode = isFirst ? 503 : 200
+    isFirst = false
+    res.end(req.rawHeaders.join('\n'))
+  })
+  const app = await start(t, {
+    upstream: upstream.url,
+    method: ['GET', 'TRACE'],
+    retry: { on: [503] },
+    forwarded: 'both',
+    forwardDeadline: true,
+    headers: { request: { set: { baggage: 'key=ours' } } },
+    onProxyRequest: (head) => { head.headers['x-forwarded-host'] = 'inside.example' }
+  })
+
+  const { status } = await raw(t, app.port, 'TRACE /x HTTP/1.1\r\nHost: x\r\nBaggage: key=theirs\r\nX-Envoy-Expected-Rq-Timeout-Ms: 9\r\nX-Kept: 1\r\n\r\n')
+
+  assert.equal(status, 200)
+  const names = upstream.requests.map(({ headers }) => Object.keys(headers).filter((name) => name !== 'connection').sort())
+  assert.deepEqual(names, [['host', 'via', 'x-kept'], ['host', 'via', 'x-kept']])
 })

@@ -5,6 +5,7 @@ import test, { type TestContext } from 'node:test'
 import cors from '@fastify/cors'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { connect, request } from '../helpers/client.ts'
+import { listenTwice } from '../helpers/localhost.ts'
 import { Bell } from '../helpers/until.ts'
 
 /*
@@ -302,4 +303,17 @@ test('a request keeps its route\'s hooks, bound, and a reply its headers and tra
   assert.deepEqual(found, [null, {}, null])
   await app.inject('/full')
   assert.deepEqual(found, [['bound see'], { 'x-a': '1' }, ['x-sum']])
+})
+
+test('servers for the other addresses of localhost are kept under a symbol of this name, and are there by onListen', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  const place = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.serverBindings')!
+  const servers = (app as unknown as Record<symbol, { listening: boolean }[]>)[place]!
+  let atListen: boolean[] = []
+  app.addHook('onListen', async () => { atListen = servers.map(({ listening }) => listening) })
+
+  await listenTwice(t, app)
+
+  assert.deepEqual(atListen, [true])
 })

@@ -8,7 +8,7 @@ import { block, END_HEADERS, END_STREAM, frame, framesOrigin } from '../helpers/
 import { http2Origin, reply } from '../helpers/http2.ts'
 import { ca, server as identity } from '../helpers/tls.ts'
 
-/* What pool/http2-connector.ts, http2-connection.ts and transport.ts lean on in Node: sessions that are gone, and sockets of which something was read. */
+/* pool/http2-connector.ts, http2-connection.ts and transport.ts lean on this in Node: sessions that are gone, and sockets already read of. */
 
 async function sessionTo (t: TestContext): Promise<ClientHttp2Session> {
   const upstream = await http2Origin(t, reply(200))

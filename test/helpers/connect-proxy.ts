@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { Reader, Wire } from './wire.ts'
 
 /**
- * What a proxy does with one request: by default it makes the tunnel. `open` makes it; with `together` its answer waits for the first bytes of
+ * A proxy's answer to one request: by default it makes the tunnel. `open` makes it; with `together` its answer waits for the first bytes of
  * the endpoint, and goes out in one piece with them.
  */
 export type OnConnect = (head: string, socket: Socket, open: (together?: boolean) => void) => void
@@ -42,7 +42,7 @@ export async function connectProxy (
       const inner = connect(Number(/^CONNECT \S*:(\d+) /.exec(head)![1]), '127.0.0.1')
       keep(inner)
       socket.removeAllListeners('data')
-      // What came behind the request is the tunnel's.
+      // Bytes behind the request are the tunnel's.
       const rest = wire.received.subarray(head.length)
       if (rest.length > 0) inner.write(rest)
       let answer = 'HTTP/1.1 200 Connection established\r\n\r\n'

@@ -29,7 +29,7 @@ export const expired: Identity = identity('expired')
 export const wrongName: Identity = identity('wrong-name')
 /** For a client that has to show who it is. */
 export const client: Identity = identity('client')
-/** What keeps the keys below from being read. */
+/** The passphrase of the keys below. */
 export const passphrase = 'secret'
 /** The client's key, encrypted as PKCS#8, and as OpenSSL once did it. */
 export const encryptedKey: string = pem('client-encrypted.key')

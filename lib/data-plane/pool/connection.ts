@@ -32,6 +32,8 @@ export interface Connection {
 /** Told which connection carries it. */
 export interface Carried {
   client: Connection | null
+  /** It has failed, or was given up. */
+  readonly isOver?: boolean
   /** Set where other instrumentation of undici is to see nothing of it. */
   readonly silence: Silence | null
 }

@@ -36,7 +36,9 @@ export class CountingClient extends Client implements Connection {
    * @param connected all of one pool that have a connection; this one enters and leaves by itself
    * @param recycleAfter ms for which a connection is used; Infinity for as long as it lasts
    */
-  constructor (origin: Origin, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>, recycleAfter: number) {
+  constructor (
+    origin: Origin, options: Client.Options & { connect: buildConnector.connector }, connected: Set<CountingClient>, recycleAfter: number
+  ) {
     super(urlOf(origin), {
       ...options,
       connect: (request, callback) => {
@@ -68,10 +70,12 @@ export class CountingClient extends Client implements Connection {
     // The last request of a connection says so (`Connection: close`), which costs it nothing; the next is made to where the name leads by then.
     if (this.#recycleAfter !== Infinity) options.reset = this.#socket !== null && !this.#socket.destroyed && performance.now() - this.#connectedAt > this.#recycleAfter
     const { silence } = handler
-    if (silence === undefined || silence === null) return super.dispatch(options, handler)
     // Here, and not where it is handed to the pool: undici makes its Request now, which is when others instrument it, and for one
     // that has waited that is in the scope of whoever had the connection before.
-    return silence.quietly(() => super.dispatch(options, handler))
+    const isHeard = silence === undefined || silence === null
+    const hasRoom = isHeard ? super.dispatch(options, handler) : silence.quietly(() => super.dispatch(options, handler))
+    // undici refuses a head that it cannot send without taking it in, and without a 'drain': its pool would pass over this client for good.
+    return hasRoom || (handler.isOver === true && this.stats.size === 0 && !this.closed && !this.destroyed)
   }
 
   expectAnswer (isForAll: boolean): void {

@@ -15,7 +15,7 @@ export interface ForwardProxy {
 /** Bytes of an answer to CONNECT, its interim answers included; what servers usually take for a head. */
 const ANSWER_LIMIT = 16 * 1024
 
-/** What is wrong with the URL of a proxy, in words that hold nothing of it; null if nothing is. */
+/** The fault in the URL of a proxy, in words that hold nothing of it; null if there is none. */
 export function findProxyFault (text: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
@@ -77,8 +77,8 @@ export function openTunnel (
       const end = received.indexOf('\r\n\r\n', 0, 'latin1')
       const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?:[ \r]|$)/.exec(received.toString('latin1', 0, 16))
       const isWholeLine = end !== -1 || received.length >= STATUS_END
-      if (passed + (end === -1 ? received.length : end) > ANSWER_LIMIT) return finish(broken('the proxy answered CONNECT with too long a head'))
-      if (!mayBeAnswer(received) || (status === null && isWholeLine)) return finish(broken('the proxy answered CONNECT with what is no HTTP'))
+      if (passed + (end === -1 ? received.length : end) > ANSWER_LIMIT) return finish(broken('too long a head'))
+      if (!mayBeAnswer(received) || (status === null && isWholeLine)) return finish(broken('what is no HTTP'))
       if (end === -1) return
       const code = Number(status![1])
       const rest = received.subarray(end + 4)
@@ -118,6 +118,6 @@ function refusal (code: number): ProxyError {
   return proxyError(code === 504 ? 'connection_timeout' : 'connection_refused', 'connect', cause)
 }
 
-function broken (message: string): ProxyError {
-  return proxyError('tunnel_broken', 'connect', new Error(message))
+function broken (answer: string): ProxyError {
+  return proxyError('tunnel_broken', 'connect', new Error(`the proxy answered CONNECT with ${answer}`))
 }

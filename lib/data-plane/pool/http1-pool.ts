@@ -63,7 +63,9 @@ export class Http1Pool extends Pool implements ConnectionPool {
       connect: (options: buildConnector.Options, callback: buildConnector.Callback) => {
         if (!shelf.take(callback)) connect(options, callback)
       },
-      factory: (_url: URL | string, options: object) => new CountingClient(origin, options as ConstructorParameters<typeof CountingClient>[1], connected, age())
+      factory: (_url: URL | string, options: object) => {
+        return new CountingClient(origin, options as ConstructorParameters<typeof CountingClient>[1], connected, age())
+      }
     })
     this.#url = url
     this.#headLimit = headLimit

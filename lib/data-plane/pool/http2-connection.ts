@@ -34,7 +34,7 @@ export class Http2Connection {
   endedBy: ConnectionEnd = 'upstream'
   /** For spans. */
   readonly remote: Remote
-  /** Whether TLS has taken up where an earlier connection had been. */
+  /** TLS has taken up where an earlier connection had been. */
   readonly hasResumed: boolean
   readonly #owner: ConnectionOwner
   readonly #expiresAt: number

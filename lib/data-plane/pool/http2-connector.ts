@@ -20,7 +20,7 @@ const REQUEST_HEAD = 1024 * 1024
 export interface Http2Opened {
   readonly session: ClientHttp2Session
   readonly remote: Remote
-  /** Whether TLS has taken up where an earlier connection had been. */
+  /** TLS has taken up where an earlier connection had been. */
   readonly hasResumed: boolean
 }
 

@@ -5,7 +5,7 @@ import { proxyError } from '../../errors.ts'
 
 /** Fields of one head; as many as Node's parser of HTTP/1.1 takes. */
 export const LIST_PAIRS = 2000
-/** What a field counts beside its bytes (RFC 9113 6.5.2). */
+/** Added for each field to its bytes (RFC 9113 6.5.2). */
 const FIELD_OVERHEAD = 32
 
 /** The bound that Node keeps by itself: above that of `fieldsOf`, which counts as HTTP/1.1 does. */
@@ -14,7 +14,7 @@ export function listSizeOf (headLimit: number): number {
 }
 
 /**
- * What is the request line and Host of HTTP/1.1 are fields here (RFC 9113 8.3.1), and names are lower case.
+ * The request line and Host of HTTP/1.1 are fields here (RFC 9113 8.3.1), and names are lower case.
  * @param options those in which `checkRequest` has found nothing
  * @param authority where the headers say none
  */
@@ -39,10 +39,23 @@ export function requestFields (
   return fields
 }
 
-/** As undici writes null, in a list too. */
+/**
+ * The text of a value, with null as undici writes it, in a list too; without the space around it, which a reader of HTTP/1.1 takes off and
+ * one of HTTP/2 drops the field for (RFC 9113 8.2.1).
+ */
 function textOf (value: string | string[] | null): string | string[] {
   if (value === null) return ''
-  return Array.isArray(value) ? value.map((item) => item ?? '') : value
+  return Array.isArray(value) ? value.map((item) => trimmed(item ?? '')) : trimmed(value)
+}
+
+/** Takes numbers, too: `checkRequest` lets them pass, as undici does. */
+function trimmed (value: string): string {
+  const text = String(value)
+  return isSpace(text.charCodeAt(0)) || isSpace(text.charCodeAt(text.length - 1)) ? text.replace(/^[\t ]+|[\t ]+$/g, '') : text
+}
+
+function isSpace (code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 /**
@@ -64,7 +77,7 @@ export function fieldsOf (raw: readonly string[], headLimit: number): Buffer[] {
   return fields
 }
 
-/** What Node throws when a request cannot be begun: the session has just gone. Fields that it would not send do not come as far. */
+/** Names the error that Node throws where the session has just gone; `checkRequest` has refused fields that it would throw for. */
 export function named (error: NodeJS.ErrnoException): Error {
   switch (error.code) {
     case 'ERR_HTTP2_GOAWAY_SESSION':

@@ -26,7 +26,7 @@ export function sendHttp2Probe (connector: Http2Connector, probe: Probe, connect
         return
       }
       session = opened.session
-      // What is left of the session when it is destroyed may still be told of.
+      // A session that is destroyed may still tell of its last frames.
       session.on('error', finish)
       session.on('close', () => { finish(new errors.SocketError('closed')) })
       try {

@@ -17,8 +17,6 @@ type RawHeaders = readonly string[]
 export type Caller = Omit<Dispatcher.DispatchHandler, 'onComplete'> & Partial<Carried> & {
   onRequestSent?: () => void
   onComplete?: (trailers: Buffer[] | null) => void
-  /** Given up by now; of an attempt. */
-  readonly isOver?: boolean
 }
 
 /** One request on a stream of HTTP/2, told to the handler as undici tells of its own. */

@@ -52,12 +52,12 @@ export function capacityOf ({ protocol, connections }: PoolConfig): number {
 }
 
 /**
- * How long a connection to a name is used before the name is looked up again, in ms: Node does not cache names, but connections that are never
- * idle would keep to an address for ever.
+ * ms for which a connection to a name is used before the name is looked up again: Node does not cache names, but connections that are
+ * never idle would keep to an address for ever.
  */
 const RECYCLE_AFTER = 60_000
 
-/** What the gateway asks of a pool, beside what everybody may. */
+/** A pool as the gateway sees it. */
 export interface ConnectionPool extends EndpointPool {
   /** Opens the connections that are always to be there, and keeps them. Never rejects. */
   keepWarm (): Promise<void>
@@ -72,8 +72,8 @@ export function createPool (origin: string, config: PoolConfig, recycleAfter: nu
 }
 
 /**
- * What makes two endpoints share a pool: the whole origin, the way to it, the TLS identity and every setting. Never anything of a request.
- * What is secret in it is hashed.
+ * Two endpoints with the same key share a pool: it holds the whole origin, the way to it, the TLS identity and every setting, and nothing
+ * of a request. Secrets in it are hashed.
  */
 export function poolKey (origin: string, config: PoolConfig): string {
   const { connections, warm, keepAliveTimeout, connectTimeout, protocol, maxHeaderSize = 0, proxy, tls } = config
@@ -103,7 +103,7 @@ export interface PoolFault {
   readonly message: string
 }
 
-/** What no schema can say of a pool: connections that could never be made. */
+/** Finds pools whose connections could never be made, which no schema can say. */
 export function findPoolFaults ({ tls, proxy, warm, connections }: PoolConfig, origins: readonly string[]): PoolFault[] {
   const faults: PoolFault[] = []
   const sockets = origins.filter(isUnixSocket).length
@@ -112,7 +112,8 @@ export function findPoolFaults ({ tls, proxy, warm, connections }: PoolConfig, o
     const fault = findProxyFault(proxy)
     if (fault !== null) faults.push({ path: ['proxy'], message: fault })
     if (sockets > 0) {
-      faults.push({ path: ['proxy'], message: 'does not lead to Unix sockets, which are on this machine; put them into an upstream of their own' })
+      const message = 'does not lead to Unix sockets, which are on this machine; put them into an upstream of their own'
+      faults.push({ path: ['proxy'], message })
     }
   }
   if (tls === undefined) return faults

@@ -43,7 +43,9 @@ class ProbeReader implements Dispatcher.DispatchHandler {
  * not wait behind requests.
  * @returns its answer; rejects if there is none in time, or it is garbage
  */
-export function sendProbe (origin: string, options: Pick<Client.Options, 'connect' | 'maxHeaderSize'>, probe: Probe, underWay: Set<Client>): Promise<ProbeAnswer> {
+export function sendProbe (
+  origin: string, options: Pick<Client.Options, 'connect' | 'maxHeaderSize'>, probe: Probe, underWay: Set<Client>
+): Promise<ProbeAnswer> {
   const client = new Client(origin, { ...options, headersTimeout: 0, bodyTimeout: 0 })
   underWay.add(client)
   return new Promise((resolve, reject) => {

@@ -1,12 +1,13 @@
 import { type Dispatcher, errors } from 'undici'
+import { isAuthority } from '../strictness.ts'
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const unwritable = /[^\t\x20-\x7e\x80-\xff]/
 const unwritableInPath = /[^\x21-\x7e\x80-\xff]/
 
 /**
- * What undici looks at before it sends a request over HTTP/1.1 (its lib/core/request.js), for one over HTTP/2: of such a request Node drops
- * fields without a word, sends them as they are, or takes the whole session down.
+ * Checks a request for HTTP/2 as undici checks one for HTTP/1.1 (its lib/core/request.js): Node would drop fields without a word, send
+ * them as they are, or take the whole session down.
  * @throws undici's own errors
  */
 export function checkRequest ({ method, path, headers }: Dispatcher.DispatchOptions): void {
@@ -36,7 +37,8 @@ export function checkRequest ({ method, path, headers }: Dispatcher.DispatchOpti
 function checkMeaning (name: string, value: unknown): void {
   switch (name) {
     case 'host':
-      if (typeof value === 'object' && value !== null) throw invalid('host header')
+      // It becomes `:authority`; over one that is none an upstream resets the stream, which would pass for a fault of its own.
+      if (typeof value !== 'string' || value === '' || !isAuthority(value)) throw invalid('host header')
       break
     case 'content-length':
       if (!/^\d+$/.test(String(value)) || Array.isArray(value)) throw invalid('content-length header')

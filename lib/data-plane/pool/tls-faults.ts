@@ -3,7 +3,7 @@ import { createSecureContext, DEFAULT_CIPHERS } from 'node:tls'
 import type { TlsOptions } from '../../../types/options.ts'
 import { keysOf } from './tls-client.ts'
 
-/** What is wrong with one of the options, in words that hold nothing of a key. */
+/** The fault in one of the options, in words that hold nothing of a key. */
 export interface TlsFault {
   readonly key: keyof TlsOptions | null
   readonly message: string
@@ -26,7 +26,7 @@ export function findTlsFaults (tls: TlsOptions): TlsFault[] {
   }
   if (tls.pfx !== undefined) checkPfx(tls, faults)
   if (tls.ciphers !== undefined) checkCiphers(tls.ciphers, faults)
-  // What else OpenSSL minds: keys that are too short, digests that are too weak.
+  // OpenSSL also refuses keys that are too short, and digests that are too weak.
   if (faults.length === 0) {
     const code = refusalOf(() => createSecureContext(keysOf(tls)))
     if (code !== null) faults.push({ key: null, message: `is refused by OpenSSL (${code})` })
@@ -106,16 +106,19 @@ function checkPfx ({ pfx, passphrase }: TlsOptions, faults: TlsFault[]): void {
 
 /** In OpenSSL's words and Node's; all others are of data that is none. */
 function whyUnread (words: string, passphrase: string | undefined): string {
-  if (/mac verify|bad decrypt/i.test(words)) return passphrase === undefined ? 'needs its `passphrase`' : 'cannot be opened with `passphrase`'
+  if (/mac verify|bad decrypt/i.test(words)) {
+    return passphrase === undefined ? 'needs its `passphrase`' : 'cannot be opened with `passphrase`'
+  }
   if (/private key/i.test(words)) return 'holds no private key'
   if (/certificate/i.test(words)) return 'holds no certificate'
-  return /unsupported/i.test(words) ? 'is encrypted in a way that OpenSSL 3 does not read; export it anew' : 'is no PKCS#12 data that can be read'
+  if (/unsupported/i.test(words)) return 'is encrypted in a way that OpenSSL 3 does not read; export it anew'
+  return 'is no PKCS#12 data that can be read'
 }
 
 /** One by one: OpenSSL passes over names that it does not know as long as it knows one. Node's own list has some of those. */
 function checkCiphers (ciphers: string, faults: TlsFault[]): void {
   const own = new Set(DEFAULT_CIPHERS.split(':'))
-  // What begins so takes away from the others, or orders them.
+  // Names with such a prefix take away from the others, or order them.
   const names = ciphers.split(':').filter((name) => name !== '' && !own.has(name) && !/^[!+@-]/.test(name))
   const unknown = names.find((name) => refusalOf(() => createSecureContext({ ciphers: name })) !== null)
   if (unknown !== undefined) faults.push({ key: 'ciphers', message: `names '${unknown}', which OpenSSL does not know` })

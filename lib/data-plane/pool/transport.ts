@@ -15,7 +15,7 @@ export interface Opening {
 
 export type Opened = (error: Error | null, socket: Socket | null) => void
 
-/** What a pool's connections go over: TCP, a Unix socket, or a tunnel through a forward proxy; and TLS in it, for https origins. */
+/** Opens a pool's connections: over TCP, a Unix socket, or a tunnel through a forward proxy, with TLS in it for https origins. */
 export class Transport {
   readonly #origin: Origin
   readonly #connectTimeout: number
@@ -25,7 +25,9 @@ export class Transport {
   readonly #makeSocket: () => Socket
 
   /** @param makeSocket for connections that lead straight to the endpoint, without TLS */
-  constructor (origin: Origin, { connectTimeout, tls, proxy }: PoolConfig, protocols: string[], makeSocket: () => Socket = () => new Socket()) {
+  constructor (
+    origin: Origin, { connectTimeout, tls, proxy }: PoolConfig, protocols: string[], makeSocket: () => Socket = () => new Socket()
+  ) {
     this.#origin = origin
     this.#connectTimeout = connectTimeout
     this.#makeSocket = makeSocket

@@ -39,6 +39,8 @@ function checkLine (option: string, head: Partial<RequestHead & ResponseHead>): 
   if (typeof path !== 'string') throw wrongPart(option, 'path', 'a string', path)
   // A text may be the client's. CONNECT would open a tunnel past everything that holds for a request (RFC 9110 9.3.6), and undici takes a URL for a path.
   if (method.toUpperCase() === 'CONNECT') throw invalid('CONNECT is not forwarded')
+  // RFC 9112 3.2.4.
+  if (path === '*' && method !== 'OPTIONS') throw invalid('the asterisk is for OPTIONS alone')
   if (!path.startsWith('/') && path !== '*') throw invalid(`the path that ${option} has left does not begin with a slash`)
 }
 

@@ -38,7 +38,9 @@ function start (gate: UpgradeGate, exchange: ProxyExchange, upgrade: Upgrade): v
     return
   }
   // RFC 6455 4.2.2, RFC 9110 15.5.22
-  if (fault.statusCode === 426) reply.header('sec-websocket-version', '13').header('upgrade', 'websocket').header('connection', 'upgrade, close')
+  if (fault.statusCode === 426) {
+    reply.header('sec-websocket-version', '13').header('upgrade', 'websocket').header('connection', 'upgrade, close')
+  }
   gate.forwarder.fail(exchange, fault)
 }
 
@@ -47,7 +49,9 @@ function findFault ({ request, route }: ProxyExchange): ProxyError | null {
   const { headers } = request.raw
   try {
     // A browser lets every page connect to every host, cookies and all; Origin is all that tells them apart (CVE-2026-133111).
-    if (isAllowed !== null && !checkBoolean('websocket.allowedOrigins', isAllowed(headers.origin))) return proxyError('http_request_denied', 'upgrade', new Error('the origin is not one that is allowed'))
+    if (isAllowed !== null && !checkBoolean('websocket.allowedOrigins', isAllowed(headers.origin))) {
+      return proxyError('http_request_denied', 'upgrade', new Error('the origin is not one that is allowed'))
+    }
     return findClientFault(headers)
   } catch (error) {
     return toProxyError(error, 'upgrade')

@@ -40,7 +40,7 @@ export function quiet (socket: Socket): void {
 function ignore (): void {}
 
 /**
- * Has Node read requests from a socket that it has left. Its own listener for connections does that; the others have heard of this connection,
+ * Has Node read requests from a socket that it has left. Its own listener for connections does that. The others know this connection,
  * and would count it, and listen to its end, a second time. Where Node's is not to be found all are told, as node:http allows ("can also be
  * explicitly emitted by users to inject connections"); node:https has another event for those behind TLS.
  */

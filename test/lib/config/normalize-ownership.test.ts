@@ -8,6 +8,7 @@ import { ca as authority } from '../../helpers/tls.ts'
 function everything (): Record<string, unknown> {
   return {
     prefix: '/api/',
+    adHoc: { origins: ['http://10.0.0.4'] },
     logLevel: 'warn',
     upstreams: {
       one: 'http://10.0.0.1',

@@ -15,8 +15,13 @@ test('work that nobody waits for ends in a warning of the process, once for each
   unawaited('one thing', Promise.reject(new Error('second')))
   unawaited('another thing', Promise.reject(new TypeError('third')))
   unawaited('a third thing', Promise.resolve())
+  unawaited('a fourth thing', Promise.reject(Object.create(null)))
   await new Promise((resolve) => { setTimeout(resolve, 20) })
 
-  assert.deepEqual(warnings, ['SluiceWarning: one thing failed: Error: first', 'SluiceWarning: another thing failed: TypeError: third'])
+  assert.deepEqual(warnings, [
+    'SluiceWarning: one thing failed: Error: first',
+    'SluiceWarning: another thing failed: TypeError: third',
+    'SluiceWarning: a fourth thing failed: without a text'
+  ])
   assert.equal(unhandled, 0)
 })
