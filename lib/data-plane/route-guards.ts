@@ -30,7 +30,7 @@ export class RouteGuards {
     }
     const hosts = lookup.declared.map(({ constraints }) => constraints['host']).filter((host) => host !== undefined)
     this.#hasHosts = hosts.length > 0
-    this.#hasOddHosts = hosts.some((host) => typeof host === 'string' && normalAuthority(host) !== host)
+    this.#hasOddHosts = hosts.some((host) => host instanceof RegExp ? /[A-Z]/.test(host.source) : typeof host === 'string' && normalAuthority(host) !== host)
   }
 
   /**
@@ -74,9 +74,10 @@ export class RouteGuards {
     const { headers } = request.raw
     const host = authorityOf(headers)
     if (host === undefined || (!this.#hasOddHosts && this.#isNormal(host))) return
-    const found = this.#lookup.findNormal({ method: request.method, url: path, headers })
-    if (found === null || found.route.id === route.id || found.route.constraints['host'] === undefined) return
-    throw proxyError('misdirected_request', 'select', new Error(`the host is that of the route '${found.route.id ?? found.route.url}' in another spelling`))
+    for (const { route: other } of this.#lookup.findNormals({ method: request.method, url: path, headers }, host)) {
+      if (other.id === route.id || other.constraints['host'] === undefined) continue
+      throw proxyError('misdirected_request', 'select', new Error(`the host is that of the route '${other.id ?? other.url}' in another spelling`))
+    }
   }
 
   /** Most requests name the same host. */
