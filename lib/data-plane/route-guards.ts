@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Canary, Route } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
-import { refusingHooks } from './app-hooks.ts'
+import { guardingHooks } from './app-hooks.ts'
 import { type DeclaredRoute, authorityOf, type RouteLookup } from './route-lookup.ts'
 import { normalAuthority } from './strictness.ts'
 import { Credentials } from './transform/credentials.ts'
@@ -123,8 +123,8 @@ function upstreamsOf ({ upstream, canaries }: Route): unknown[] {
 }
 
 function hasMoreHooks (other: DeclaredRoute, own: DeclaredRoute): boolean {
-  const hooks = refusingHooks(other.scope!, other.options!)
-  const known = refusingHooks(own.scope!, own.options!)
+  const hooks = guardingHooks(other.scope!, other.options!)
+  const known = guardingHooks(own.scope!, own.options!)
   return hooks === null || known === null || [...hooks].some((hook) => !known.has(hook))
 }
 

@@ -85,10 +85,10 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     handler: handle
   }
   if (hasEarlierHooks(scope)) {
-    route['onResponse'] = [report, ...[(options['onResponse'] as Hooks<onResponseHookHandler>) ?? []].flat()]
+    route['onResponse'] = [ownHook(report), ...[(options['onResponse'] as Hooks<onResponseHookHandler>) ?? []].flat()]
   }
   if (declaration.hasLocalEdits) {
-    route['onSend'] = [editLocalResponse, ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
+    route['onSend'] = [ownHook(editLocalResponse), ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
   }
   if (declaration.hasWebSocket) {
     route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), ownHook(upgradeHook(gate))]

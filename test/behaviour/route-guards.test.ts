@@ -209,6 +209,21 @@ test('hooks of a scope guard as those of a route do, and a hook that both have i
   assert.equal(await scoped(true), 200)
 })
 
+test('a hook that sees answers alone guards as well', async (t) => {
+  const send: NonNullable<RouteOptions['onSend']> = async (_request, _reply, payload) => payload
+  for (const hooks of [{ onSend: send }, { onResponse: async () => {} }, { onError: async () => {} }]) {
+    const { ask } = await guarded(t, [{ url: '/*' }, { url: '/admin/*', ...hooks }])
+    assert.equal(await ask('//admin/x'), 400)
+  }
+})
+
+test('the hooks of the plugin itself guard nothing', async (t) => {
+  const { ask } = await guarded(t, [{ url: '/*' }, { url: '/admin/*', headers: { response: { set: { 'x-a': 'b' }, when: 'always' } } }], {
+    before: (app) => { app.addHook('onRequest', async () => {}) }
+  })
+  assert.equal(await ask('//admin/x'), 200)
+})
+
 test('ambiguousPaths: forward sends them as they are, by its own route alone', async (t) => {
   const { ask, urls } = await guarded(t, [{ url: '/*', ambiguousPaths: 'forward' }, { url: '/open/*' }, { url: '/admin/*', onRequest: refuse }])
 
