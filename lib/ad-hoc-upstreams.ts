@@ -4,7 +4,7 @@ import type { ConnectionObserver } from '../types/policy.ts'
 import { UpstreamLoad } from './model/load.ts'
 import { readOrigin } from './model/origin.ts'
 import { ProxyUpstream } from './model/upstream.ts'
-import { checkBoolean } from './model/option-result.ts'
+import { checkBoolean, named } from './model/option-result.ts'
 
 /** The one label of all of them: URLs may be made of a client's input, and no label may grow with that. */
 export const AD_HOC_LABEL = 'adhoc'
@@ -63,7 +63,7 @@ export class AdHocUpstreams {
   /** @throws WrongResultError if `origins` is a function that returns no boolean */
   allows (url: URL): boolean {
     const { origins } = this.config
-    return typeof origins === 'function' ? checkBoolean('adHoc.origins', origins(url)) : origins.includes(readOrigin(url.href).text)
+    return typeof origins === 'function' ? checkBoolean('adHoc.origins', named('adHoc.origins', 'select', origins)(url)) : origins.includes(readOrigin(url.href).text)
   }
 
   find (name: string): Upstream | undefined {

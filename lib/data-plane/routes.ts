@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, preHandlerHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
 import { ProxyExchange } from '../model/exchange.ts'
-import { WrongResultError } from '../model/option-result.ts'
+import { isOptionFault } from '../model/option-result.ts'
 import { hasEarlierHooks, hasSendHooks, ownHook } from './app-hooks.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, openExchange } from './entry.ts'
@@ -60,7 +60,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     } catch (error) {
       // An edit of the user's; what answers an error thrown from here would come by here again. The answer of an upstream that failed over it is
       // told of in the access line.
-      if (!(exchange.error?.cause instanceof WrongResultError)) request.log.error({ err: error }, 'response edits')
+      if (!isOptionFault(exchange.error)) request.log.error({ err: error }, 'response edits')
     }
     done(null, payload)
   }
