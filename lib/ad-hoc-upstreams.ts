@@ -4,7 +4,7 @@ import type { Balancer, ConnectionObserver } from '../types/policy.ts'
 import { UpstreamLoad } from './model/load.ts'
 import { readOrigin } from './model/origin.ts'
 import { ProxyUpstream } from './model/upstream.ts'
-import { checkBoolean } from './model/option-result.ts'
+import { checkBoolean, named } from './model/option-result.ts'
 
 /** The one label of all of them: URLs may be made of a client's input, and no label may grow with that. */
 export const AD_HOC_LABEL = 'adhoc'
@@ -69,7 +69,7 @@ export class AdHocUpstreams {
    */
   allows (url: string): boolean {
     const { origins } = this.config
-    if (typeof origins === 'function') return checkBoolean('adHoc.origins', origins(new URL(url)))
+    if (typeof origins === 'function') return checkBoolean('adHoc.origins', named('adHoc.origins', 'select', origins)(new URL(url)))
     this.#origins ??= new Set(origins.map((origin) => readOrigin(origin).text))
     return this.#origins.has(readOrigin(url).text)
   }

@@ -300,7 +300,7 @@ function unknownUrl (url: string, remedy: string): string {
 
 function unknownUpstream (name: string, known: Iterable<string>): string {
   const fault = findSocketFault(name)
-  if (fault !== null) return `there is no upstream '${name}'; ${fault}`
+  if (fault !== null) return `there is no upstream '${withoutSecrets(name)}'; ${fault}`
   const guess = suggest(name, known)
   const hint = "; name one of `upstreams`, or give an http or https URL without query, or 'unix:' and a path"
   return `there is no upstream '${withoutSecrets(name)}'${guess === null ? hint : `; did you mean '${withoutSecrets(guess)}'?`}`

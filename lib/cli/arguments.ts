@@ -52,7 +52,7 @@ export function parseArguments (args: readonly string[]): Command {
     const wanted = "must be an http or https URL without query, such as 'http://localhost:8080', or a Unix socket, such as 'unix:/run/app.sock'"
     problems.push({ path: '--to', message: `${wanted}, not '${withoutSecrets(to)}'` })
   }
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) problems.push({ path: '--port', message: `must be a number from 0 to 65535, not '${port}'` })
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) problems.push({ path: '--port', message: `must be a number from 0 to 65535, not '${withoutSecrets(port)}'` })
   // Last, so that it is not said of a flag that was misspelt.
   if (to === undefined && config === undefined && problems.length === 0) problems.push({ path: '--to', message: 'is required, unless --config is given; see sluice --help' })
   if (problems.length > 0) throw new ConfigError(problems)
@@ -68,14 +68,14 @@ function readFlags (args: readonly string[], problems: Problem[]): Map<string, s
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue
     if (token.kind === 'positional') {
-      problems.push({ path: token.value, message: 'belongs to no option' })
+      problems.push({ path: withoutSecrets(token.value), message: 'belongs to no option' })
       continue
     }
     const { name, rawName, value } = token
     const flag = Object.hasOwn(flags, name) ? flags[name as keyof typeof flags] : null
     // A value that looks like a flag is one, and the value is missing.
     const hasValue = value !== undefined && value !== '' && (token.inlineValue || !value.startsWith('-'))
-    if (flag === null) problems.push({ path: rawName, message: unknownKey(rawName, Object.keys(flags).map((known) => `--${known}`)) })
+    if (flag === null) problems.push({ path: withoutSecrets(rawName), message: unknownKey(rawName, Object.keys(flags).map((known) => `--${known}`)) })
     else if (given.has(name)) problems.push({ path: rawName, message: 'is given twice' })
     else if (flag.type === 'boolean' && value !== undefined) problems.push({ path: rawName, message: 'takes no value' })
     else if (flag.type === 'string' && !hasValue) problems.push({ path: rawName, message: 'needs a value' })

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ProxyOptions } from '../../types/options.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, withoutSecrets } from '../errors.ts'
 
 /**
  * Reads options from a JSON file, or from the default export of any module that this Node can import.
@@ -45,5 +45,5 @@ async function readText (file: string): Promise<string> {
 }
 
 function refused (file: string, message: string): ConfigError {
-  return new ConfigError([{ path: file, message }])
+  return new ConfigError([{ path: withoutSecrets(file), message }])
 }

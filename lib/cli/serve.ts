@@ -3,7 +3,7 @@ import process from 'node:process'
 import * as fastify from 'fastify'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import type { ProxyOptions } from '../../types/options.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, withoutSecrets } from '../errors.ts'
 import { proxy } from '../plugin.ts'
 import type { Address } from './arguments.ts'
 
@@ -36,7 +36,7 @@ async function listen (app: FastifyInstance, port: number, host: string): Promis
     return await app.listen({ port, host })
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException
-    throw new Error(`sluice: cannot listen on port ${port} of ${host}: ${reasons[code] ?? message}`)
+    throw new Error(`sluice: cannot listen on port ${port} of ${withoutSecrets(host)}: ${reasons[code] ?? withoutSecrets(message)}`)
   }
 }
 

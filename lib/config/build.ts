@@ -14,6 +14,7 @@ import { createRetry, findRetryFault } from '../data-plane/retry/index.ts'
 import { seatsOf } from '../data-plane/limit/seats.ts'
 import { ProxyCanary, settleThresholds, sumOfWeights } from '../model/canary.ts'
 import { ProxyEndpoint } from '../model/endpoint.ts'
+import { named } from '../model/option-result.ts'
 import { readOrigin } from '../model/origin.ts'
 import { ProxyUpstream } from '../model/upstream.ts'
 import type { CanaryConfig, RouteConfig, UpstreamConfig, WebSocketConfig } from './normalize.ts'
@@ -109,7 +110,7 @@ export function buildRoute (id: string, url: string, config: RouteConfig, buildi
     responseTransforms: responseTransforms(behaviour, pair),
     localResponseTransforms: localResponseTransforms(behaviour),
     trace: behaviour.trace,
-    trust: behaviour.trust ?? null,
+    trust: behaviour.trust === undefined ? null : named('trust', 'select', behaviour.trust),
     bodyLimit: requestLimit(behaviour.body.requestLimit, config.fastify['bodyLimit']),
     responseLimit: behaviour.body.responseLimit ?? Infinity,
     slow: behaviour.slow,
@@ -137,12 +138,14 @@ function buildWebSocket (url: string, config: false | undefined | WebSocketConfi
   const { allowedOrigins, idleTimeout } = config
   return Object.freeze({
     owns: (path: string) => shape.match(path) !== -1,
-    isAllowed: Array.isArray(allowedOrigins) ? isOneOf(allowedOrigins) : allowedOrigins ?? null,
+    isAllowed: buildOrigins(allowedOrigins),
     idleTimeout: idleTimeout === 0 ? Infinity : idleTimeout
   })
 }
 
-function isOneOf (allowed: readonly string[]): (origin: string | undefined) => boolean {
+function buildOrigins (allowed: WebSocketConfig['allowedOrigins']): WebSocketPolicy['isAllowed'] {
+  if (allowed === undefined) return null
+  if (typeof allowed === 'function') return named('websocket.allowedOrigins', 'upgrade', allowed)
   const origins = new Set<string | undefined>(allowed)
   return (origin) => origins.has(origin)
 }
@@ -219,7 +222,7 @@ function buildValues (values: CanaryConfig['values']): ReadonlySet<string> | Reg
 
 function buildSticky (sticky: CanaryConfig['sticky']): Canary['sticky'] {
   if (sticky === undefined) return null
-  if (typeof sticky === 'function') return sticky
+  if (typeof sticky === 'function') return named('canary.sticky', 'select', sticky)
   if ('cookie' in sticky) return (request) => readCookie(request.headers.cookie, sticky.cookie) ?? undefined
   const name = sticky.header.toLowerCase()
   return (request) => request.headers[name]

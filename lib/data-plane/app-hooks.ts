@@ -5,10 +5,12 @@ import { symbolIn } from './fastify-symbols.ts'
  * Fastify does not say which hooks a scope has; where it keeps them under another name some day, they are taken to be there.
  */
 
-/** Hooks that may refuse a request before its handler has it. */
-const refusing = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const
+/** Hooks of a request. One that sees answers alone may be a guard as well: it takes something out of them, or keeps a record. */
+const guarding = [
+  'onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onTimeout', 'onError', 'onRequestAbort'
+] as const
 
-/** Our own hooks on routes, which refuse nothing on the app's behalf. */
+/** Our own hooks on routes, which guard nothing on the app's behalf. */
 const own = new WeakSet<object>()
 
 /** The name of our own onSend hook; no other function has it, in a minified bundle either. */
@@ -31,12 +33,12 @@ export function hasEarlierHooks (scope: FastifyInstance): boolean {
 }
 
 /**
- * The app's functions that may refuse a request to a route: those of its scope and its own; null where Fastify does not tell.
+ * The app's hooks that a request to a route passes: those of its scope and its own; null where Fastify does not tell.
  * @param options of the route, with what other plugins have added to them
  */
-export function refusingHooks (scope: FastifyInstance, options: Readonly<Record<string, unknown>>): ReadonlySet<unknown> | null {
+export function guardingHooks (scope: FastifyInstance, options: Readonly<Record<string, unknown>>): ReadonlySet<unknown> | null {
   const hooks = new Set<unknown>()
-  for (const name of refusing) {
+  for (const name of guarding) {
     const ofScope = hooksOf(scope, name)
     if (ofScope === undefined) return null
     for (const hook of [...ofScope, ...[options[name] ?? []].flat() as unknown[]]) {

@@ -27,6 +27,7 @@ export function watchArrivals (server: Server, urls: readonly string[], matching
   refuseConnect(server)
   const fixedParts = urls.map((url) => fold(/^[^:*(]*/.exec(url)![0], matching))
   function settleTarget (request: Arrived): void {
+    if (request.httpVersionMajor === 2) settleHost(request)
     const isOriginForm = request.url!.charCodeAt(0) === 0x2f
     // A target with neither is what nearly everybody sends.
     if (isOriginForm && !request.url!.includes('%')) return
@@ -47,13 +48,25 @@ export function watchArrivals (server: Server, urls: readonly string[], matching
 
 /**
  * Puts the authority of an absolute-form target in the place of Host (RFC 9112 3.2.2). Before a route is found: constraints, hooks, X-Forwarded-Host
- * and the upstream then agree on the host. What is no such target is left, and refused later.
+ * and the upstream then agree on the host. A target that is refused later has its user information taken out: Fastify logs it before any hook runs.
  */
 export function settleAuthority (request: Pick<IncomingMessage, 'httpVersionMajor' | 'url' | 'method' | 'headers'>): void {
   const absolute = request.httpVersionMajor === 1 ? splitAbsolute(request.url!, request.method!) : null
-  if (absolute === null) return
+  if (absolute === null) {
+    request.url = request.url!.replace(userInformation, (_all, scheme: string, rest: string) => `${scheme}***@${/[/?#]/.test(rest) ? rest : `${rest}/`}`)
+    return
+  }
   request.headers.host = absolute.authority
   request.url = absolute.rest
+}
+
+/** A password may have a slash in it. The router finds no route for a target without any. */
+const userInformation = /^([a-z][a-z0-9+.-]*:\/\/).*@(.*)$/i
+
+/** A Host beside the authority may differ in case, and is the one that a router reads (RFC 9113 8.3.1); others are refused later. */
+function settleHost ({ headers }: Arrived): void {
+  const authority = headers[':authority'] as string | undefined
+  if (headers.host !== undefined && authority !== undefined) headers.host = authority
 }
 
 /**

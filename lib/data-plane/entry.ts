@@ -87,7 +87,12 @@ function leaveToNode (gate: Gate, exchange: ProxyExchange, fault: Fault): false 
 /** What is said in pseudo-fields is said in Host to everyone behind us (RFC 9113 8.3.1). */
 function openHttp2 (exchange: ProxyExchange): void {
   const { headers } = exchange.request.raw
-  if (headers[':authority'] !== undefined) headers.host = headers[':authority'] as string
+  const authority = headers[':authority'] as string | undefined
+  if (authority !== undefined) {
+    // A server of Fastify's that nobody watches has found the route by Host.
+    if (headers.host !== undefined && headers.host !== authority) throw invalid('the Host is not the authority')
+    headers.host = authority
+  }
   if (isGrpc(headers)) openGrpc(exchange)
 }
 

@@ -71,7 +71,7 @@ export function explain (gate: Gate, lookup: RouteLookup, log: FastifyBaseLogger
     if (exchange.upstream.state.available.length === 0) throw noneAvailable(exchange.upstream.state)
   } catch (error) {
     refusal = toProxyError(error, 'select')
-    if (refusal.error === 'internal_error') problems.push(messageOf(error))
+    if (refusal.error === 'internal_error') problems.push(messageOf(refusal))
   }
   const { limits } = exchange.upstream
   return {
@@ -231,5 +231,5 @@ function reasonOf (error: ProxyErrorLike): string {
 }
 
 function messageOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return reasonOf(toProxyError(error, 'select'))
 }

@@ -5,6 +5,7 @@ import { sendGrpcError } from './grpc.ts'
 import { isHttp2, resetStream } from './http2-reply.ts'
 import { isUnderWay, lingering } from './lingering.ts'
 import { editLocalHead } from './local-edits.ts'
+import { isOptionFault } from '../model/option-result.ts'
 import { ProxyError } from '../errors.ts'
 
 /**
@@ -49,7 +50,7 @@ function editSafely (exchange: ProxyExchange, error: ProxyErrorLike): void {
   try {
     editLocalHead(exchange, exchange.reply.code(error.statusCode))
   } catch (err) {
-    exchange.request.log.error({ err }, 'a response edit failed')
+    if (!isOptionFault(error)) exchange.request.log.error({ err }, 'a response edit failed')
   }
 }
 

@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify'
 import type { Route } from '../../types/model.ts'
 import type { ReplyProxyOptions } from '../../types/options.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
+import { isThenable, quieten, wrongValue } from '../model/option-result.ts'
 import { forwardExchange, type Gate, openExchange } from './entry.ts'
 import { RequestBody } from './request-body.ts'
 import { proxyError, toProxyError } from '../errors.ts'
@@ -18,9 +19,11 @@ const none: ReplyProxyOptions = Object.freeze({})
 export function replyProxy (gate: ReplyGate, reply: FastifyReply, upstream: string, options: ReplyProxyOptions = none): FastifyReply {
   const { request } = reply
   const { path, method, headers, body, bodyPolicy, ...behaviour } = options
-  const isEdits = headers !== undefined && hasEdits(headers)
+  let isEdits = false
   let route: Route
   try {
+    checkCall(upstream, options as Readonly<Record<keyof ReplyProxyOptions, unknown>>)
+    isEdits = headers !== undefined && hasEdits(headers)
     route = gate.replyRoute(upstream, options, {
       ...behaviour,
       ...isEdits && { headers },
@@ -49,6 +52,30 @@ export function replyProxy (gate: ReplyGate, reply: FastifyReply, upstream: stri
   if (before !== null && body === undefined && isSpent(before)) gate.forwarder.fail(exchange, before.error ?? proxyError('client_body_error', 'requestBody'))
   else forwardExchange(gate, exchange)
   return reply
+}
+
+/**
+ * Options that are read for each call, and not checked with those that make a route. A promise is the result of a function that was not awaited.
+ * @throws WrongResultError
+ */
+function checkCall (upstream: unknown, { path, method, headers, body }: Readonly<Record<keyof ReplyProxyOptions, unknown>>): void {
+  if (typeof upstream !== 'string') throw wrongValue('the upstream that reply.proxy is given', 'a string', upstream)
+  if (path !== undefined && path !== null && typeof path !== 'string') throw wrongValue('`path` of reply.proxy', 'a string', path)
+  if (method !== undefined && method !== null && typeof method !== 'string') throw wrongValue('`method` of reply.proxy', 'a string', method)
+  if (isThenable(body)) throw wrongValue('`body` of reply.proxy', 'a string, a buffer or an object', body)
+  if (headers === undefined) return
+  if (typeof headers !== 'object' || headers === null || Symbol.iterator in headers || isThenable(headers)) throw wrongValue('`headers` of reply.proxy', 'an object with names for keys', headers)
+  for (const name in headers) {
+    const value = (headers as Record<string, unknown>)[name]
+    if (typeof value === 'string' || name === 'request' || name === 'response') continue
+    if (typeof value !== 'function' && typeof value !== 'symbol' && (typeof value !== 'object' || value === null || isTexts(value))) continue
+    quieten(headers)
+    throw wrongValue(`\`headers['${name}']\` of reply.proxy`, 'a string', value)
+  }
+}
+
+function isTexts (value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 
 /** An error handler that sends the request elsewhere finds nothing left to read of a body that was taken whole. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Canary, Route } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
-import { refusingHooks } from './app-hooks.ts'
+import { guardingHooks } from './app-hooks.ts'
 import { type DeclaredRoute, authorityOf, type RouteLookup } from './route-lookup.ts'
 import { normalAuthority } from './strictness.ts'
 import { Credentials } from './transform/credentials.ts'
@@ -30,7 +30,7 @@ export class RouteGuards {
     }
     const hosts = lookup.declared.map(({ constraints }) => constraints['host']).filter((host) => host !== undefined)
     this.#hasHosts = hosts.length > 0
-    this.#hasOddHosts = hosts.some((host) => typeof host === 'string' && normalAuthority(host) !== host)
+    this.#hasOddHosts = hosts.some((host) => host instanceof RegExp ? /[A-Z]/.test(host.source) : typeof host === 'string' && normalAuthority(host) !== host)
   }
 
   /**
@@ -74,9 +74,10 @@ export class RouteGuards {
     const { headers } = request.raw
     const host = authorityOf(headers)
     if (host === undefined || (!this.#hasOddHosts && this.#isNormal(host))) return
-    const found = this.#lookup.findNormal({ method: request.method, url: path, headers })
-    if (found === null || found.route.id === route.id || found.route.constraints['host'] === undefined) return
-    throw proxyError('misdirected_request', 'select', new Error(`the host is that of the route '${found.route.id ?? found.route.url}' in another spelling`))
+    for (const { route: other } of this.#lookup.findNormals({ method: request.method, url: path, headers }, host)) {
+      if (other.id === route.id || other.constraints['host'] === undefined) continue
+      throw proxyError('misdirected_request', 'select', new Error(`the host is that of the route '${other.id ?? other.url}' in another spelling`))
+    }
   }
 
   /** Most requests name the same host. */
@@ -122,8 +123,8 @@ function upstreamsOf ({ upstream, canaries }: Route): unknown[] {
 }
 
 function hasMoreHooks (other: DeclaredRoute, own: DeclaredRoute): boolean {
-  const hooks = refusingHooks(other.scope!, other.options!)
-  const known = refusingHooks(own.scope!, own.options!)
+  const hooks = guardingHooks(other.scope!, other.options!)
+  const known = guardingHooks(own.scope!, own.options!)
   return hooks === null || known === null || [...hooks].some((hook) => !known.has(hook))
 }
 

@@ -4,7 +4,7 @@ import createRouter from 'find-my-way'
 import { asRouted } from './path-policy.ts'
 import { endOf, fold, type Matching, RoutePath, withoutSlashes } from './route-path.ts'
 import { matchingOf, routerOptionsOf, urlsIn } from './router-options.ts'
-import { normalAuthority } from './strictness.ts'
+import { normalAuthority, settledName } from './strictness.ts'
 
 /** What carries the id of a proxied route on the options of its Fastify route. */
 export const kRouteId: unique symbol = Symbol('sluice.route.id')
@@ -73,11 +73,21 @@ export class RouteLookup {
 
   /** The route that would be taken if every host constraint were written, and every host were sent, in its normal form. */
   findNormal (request: Routed): Found | null {
-    this.#normalRouter ??= this.#fill((host) => typeof host === 'string' ? normalAuthority(host) : host)
     const host = authorityOf(request.headers)
-    if (host === undefined) return this.#ask(this.#normalRouter, request)
-    const { method, url, headers } = request
-    return this.#ask(this.#normalRouter, { method, url, headers: { ...headers, host: normalAuthority(host) } })
+    return host === undefined ? this.#askNormal(request) : this.#askNormal(request, normalAuthority(host))
+  }
+
+  /** The same, each with the host in a form that a constraint may ask for: without a default port, and with the port as it was sent. */
+  * findNormals (request: Routed, host: string): Generator<Found> {
+    for (const form of new Set([normalAuthority(host), settledName(host)])) {
+      const found = this.#askNormal(request, form)
+      if (found !== null) yield found
+    }
+  }
+
+  #askNormal ({ method, url, headers }: Routed, host?: string): Found | null {
+    this.#normalRouter ??= this.#fill(normalConstraint)
+    return this.#ask(this.#normalRouter, { method, url, headers: host === undefined ? headers : { ...headers, host } })
   }
 
   #ask (router: Router, { method, url, headers }: Routed): Found | null {
@@ -151,6 +161,12 @@ export class RouteLookup {
     }
     if (!declare(router, method, url, constraints, take)) declare(router, method, url, {}, take)
   }
+}
+
+/** Patterns without regard to case, and without what makes one match depend on another. */
+function normalConstraint (host: unknown): unknown {
+  if (host instanceof RegExp) return new RegExp(host.source, host.flags.replace(/[giy]/g, '') + 'i')
+  return typeof host === 'string' ? normalAuthority(host) : host
 }
 
 type Take = (request: unknown, response: unknown, params: Found['params'], store: unknown, query: Found['query']) => void

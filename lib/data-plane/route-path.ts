@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { PathRewrite } from '../../types/model.ts'
 import type { ProxyExchange } from '../model/exchange.ts'
-import { checkString } from '../model/option-result.ts'
+import { checkString, named } from '../model/option-result.ts'
 
 /** Fastify's router options that decide which paths match a url; the same for all routes of an app. */
 export interface Matching {
@@ -227,7 +227,7 @@ export class PathFunction implements PathRewrite {
 
   constructor (url: string, rewrite: (request: FastifyRequest) => string, matching?: Matching) {
     this.#shape = new RoutePath(url, matching)
-    this.#rewrite = rewrite
+    this.#rewrite = named('rewrite', 'select', rewrite)
   }
 
   rewrite (path: string, request: FastifyRequest): string | null {

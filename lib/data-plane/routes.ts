@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onResponseHookHandler, onSendHookHandler, preHandlerHookHandler, RouteOptions as FastifyRouteOptions } from 'fastify'
 import { ProxyExchange } from '../model/exchange.ts'
-import { WrongResultError } from '../model/option-result.ts'
+import { isOptionFault } from '../model/option-result.ts'
 import { hasEarlierHooks, hasSendHooks, ownHook, ownSendHook } from './app-hooks.ts'
 import { editLocalHead } from './local-edits.ts'
 import { forwardExchange, openExchange } from './entry.ts'
@@ -60,7 +60,7 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     } catch (error) {
       // An edit of the user's; the answer to an error thrown from here would come by here again. The access line tells of an upstream's
       // answer that failed over it.
-      if (!(exchange.error?.cause instanceof WrongResultError)) request.log.error({ err: error }, 'response edits')
+      if (!isOptionFault(exchange.error)) request.log.error({ err: error }, 'response edits')
     }
     done(null, payload)
   }
@@ -85,10 +85,10 @@ export function declareFastifyRoute (scope: FastifyInstance, gate: UpgradeGate, 
     handler: handle
   }
   if (hasEarlierHooks(scope)) {
-    route['onResponse'] = [report, ...[(options['onResponse'] as Hooks<onResponseHookHandler>) ?? []].flat()]
+    route['onResponse'] = [ownHook(report), ...[(options['onResponse'] as Hooks<onResponseHookHandler>) ?? []].flat()]
   }
   if (declaration.hasLocalEdits) {
-    route['onSend'] = [ownSendHook(editLocalResponse), ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
+    route['onSend'] = [ownHook(ownSendHook(editLocalResponse)), ...[(options['onSend'] as Hooks<onSendHookHandler>) ?? []].flat()]
   }
   if (declaration.hasWebSocket) {
     route['preHandler'] = [...[(options['preHandler'] as Hooks<preHandlerHookHandler>) ?? []].flat(), ownHook(upgradeHook(gate))]

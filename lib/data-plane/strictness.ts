@@ -134,7 +134,12 @@ function isWellFormed (host: string): boolean {
  * none. Whether http's or https's: the proxy may stand behind what ends TLS.
  */
 export function normalAuthority (host: string): string {
-  return host.toLowerCase().replace(/:(?:80|443)?$/, '').replace(/\.(?=$|:\d+$)/, '')
+  return settledName(host).replace(/:(?:80|443)?$/, '')
+}
+
+/** The same with the port that is written: a pattern may ask for one. */
+export function settledName (host: string): string {
+  return host.toLowerCase().replace(/\.(?=$|:\d*$)/, '')
 }
 
 /** An address in brackets, perhaps with a port. */

@@ -1,3 +1,6 @@
+import type { Phase } from '../../types/model.ts'
+import { ProxyError, proxyError } from '../errors.ts'
+
 /*
  * Checks of what functions of the options return. Types refuse a wrong one, but JavaScript has none, and a function marked `async` by mistake
  * returns a promise, which is true, no string, and ends the process when it rejects. A wrong result fails closed: the error ends the request
@@ -6,6 +9,31 @@
 
 /** Its message does not vary with the traffic, so that it may stand as a reason. */
 export class WrongResultError extends TypeError {}
+
+/**
+ * The error for what a function of the options has thrown, or its promise was rejected with. A code in it (ECONNREFUSED of a database) says nothing
+ * of the upstream. The log has the name of the option beside the cause.
+ */
+export function thrownBy (option: string, cause: unknown, phase: Phase): Error {
+  if (cause instanceof ProxyError || cause instanceof WrongResultError) return cause
+  return Object.assign(proxyError('internal_error', phase, cause), { option })
+}
+
+/** True of an error of a function of the options, whose option the log has named. */
+export function isOptionFault (error: unknown): boolean {
+  return error instanceof ProxyError && ('option' in error || error.cause instanceof WrongResultError)
+}
+
+/** A function of the options whose errors name it. */
+export function named<Args extends unknown[], Result> (option: string, phase: Phase, call: (...args: Args) => Result): (...args: Args) => Result {
+  return function callOption (...args) {
+    try {
+      return call(...args)
+    } catch (cause) {
+      throw thrownBy(option, cause, phase)
+    }
+  }
+}
 
 /** True of a promise of whatever make. */
 export function isThenable (value: unknown): value is PromiseLike<unknown> {
@@ -23,6 +51,15 @@ export function isPromise (value: unknown): boolean {
   if (!isThenable(value)) return false
   Promise.resolve(value).catch(ignore)
   return true
+}
+
+/** Handles the rejections of all promises in an object that is refused for one of them. */
+export function quieten (values: object): void {
+  try {
+    for (const value of Object.values(values).flat() as unknown[]) isPromise(value)
+  } catch {
+    // A getter that throws.
+  }
 }
 
 /**
@@ -74,7 +111,7 @@ export function keyText (option: string, value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value
   if (value === undefined || value === null || Number.isNaN(value)) return undefined
   if (typeof value === 'function' || typeof value === 'symbol' || isPromise(value) || !hasOwnText(value)) throw wrongResult(option, 'a key', value)
-  const text = String(value)
+  const text = textOf(option, value)
   // A list of plain objects.
   if (text.includes('[object ') && typeof value === 'object') throw wrongResult(option, 'a key', value)
   return text === '' ? undefined : text
@@ -84,6 +121,15 @@ export function keyText (option: string, value: unknown): string | undefined {
 function hasOwnText (value: object | number | bigint | boolean): boolean {
   if (typeof value !== 'object') return true
   return typeof value.toString === 'function' && value.toString !== Object.prototype.toString
+}
+
+/** A `toString` is the app's own as well. */
+function textOf (option: string, value: unknown): string {
+  try {
+    return String(value)
+  } catch (cause) {
+    throw thrownBy(option, cause, 'select')
+  }
 }
 
 function called (value: unknown): string {

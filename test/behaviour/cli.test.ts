@@ -134,3 +134,10 @@ test('an address that cannot be listened on ends it with one clear line', async 
   // An address for documentation, which nobody has (RFC 5737).
   assert.equal(await refusal(t, '--to', 'http://a', '--port', '0', '--host', '192.0.2.1'), 'sluice: cannot listen on port 0 of 192.0.2.1: this machine has no such address\n')
 })
+
+test('a URL with a password in any place of the command line is told without it', async (t) => {
+  const url = "http://svc:a 'hunter2@10.0.0.1"
+  for (const args of [['--to', url], [url], ['--config', url], [`--${url}`], ['--to', 'http://a', '--port', url], ['--to', 'http://a', '--host', url]]) {
+    assert.doesNotMatch(await refusal(t, ...args), /hunter2/, args.join(' '))
+  }
+})

@@ -90,6 +90,94 @@ for (const [name, wrong] of Object.entries(functions)) {
   }
 }
 
+/** What the app's own database says of itself, and undici of arguments. */
+const codes = ['ECONNREFUSED', 'ETIMEDOUT', 'UND_ERR_INVALID_ARG']
+
+for (const [name, wrong] of Object.entries(functions)) {
+  for (const thrown of [...codes.map((code) => Object.assign(new Error('not there'), { code })), null, 'a text']) {
+    test(`${String((thrown as { code?: string } | null)?.code ?? thrown)} that ${name} throws is 500 as anything else, and one log line names the option`, async (t) => {
+      const { names, ...rest } = wrong(() => { throw thrown })
+      const { app } = await begin(t, { ...rest, names })
+
+      const response = await app.get('/x')
+      const line = await app.line()
+
+      assert.deepEqual([response.status, JSON.parse(response.body).code], [500, 'FST_SLUICE_INTERNAL_ERROR'])
+      assert.equal(line['err'].option, names.slice(1, -1))
+      assert.equal(linesThatName(app.logs, names.slice(1, -1)).length, 1, JSON.stringify(app.logs))
+    })
+  }
+}
+
+test('a promise of a rewritten body that is rejected with a code is 500, and names its option', async (t) => {
+  const fails = async (): Promise<never> => { throw Object.assign(new Error('not there'), { code: 'ECONNREFUSED' }) }
+  for (const [option, body] of Object.entries({ 'body.rewrite': { rewrite: fails }, 'body.rewriteJson': { rewriteJson: fails } })) {
+    const upstream = await origin(t, answer(200, '{}', { 'content-type': 'application/json' }))
+    const app = await start(t, { routes: [{ url: '/*', upstream: upstream.url, body }] })
+    assert.equal((await app.get('/x')).status, 500)
+    assert.equal((await app.line())['err'].option, option)
+  }
+})
+
+test('a stream of body.rewrite that fails with a code is the app’s fault, not the upstream’s', async (t) => {
+  const { app } = await begin(t, {
+    names: '',
+    route: { body: { rewrite: { stream: () => new Transform({ transform: (_chunk, _encoding, done) => { done(Object.assign(new Error('not there'), { code: 'ECONNREFUSED' })) } }) } } }
+  })
+  await app.get('/x').catch(() => {})
+  const line = await app.line()
+  assert.deepEqual([line['error'], line['err'].option], ['internal_error', 'body.rewrite.stream'])
+})
+
+test('several promises in one object are all handled', async (t) => {
+  const rejections = watchRejections(t)
+  const both = (): Record<string, never> => ({ 'x-user-id': rejects(), 'x-role': rejects() })
+  const shape = ((head: RequestHead | ResponseHead) => { Object.assign(head.headers, both(), { 'x-list': [rejects(), rejects()] }) }) as unknown as NonNullable<RouteBehaviour['onProxyRequest']>
+  const aim = ((head: RequestHead) => { Object.assign(head, { path: rejects(), method: rejects() }) }) as unknown as NonNullable<RouteBehaviour['onProxyRequest']>
+  const routes: RouteBehaviour[] = [
+    { credentials: both }, { credentials: { names: ['x-user-id', 'x-role'], of: both } }, { onProxyRequest: shape }, { onProxyRequest: aim },
+    { onProxyResponse: shape as unknown as NonNullable<RouteBehaviour['onProxyResponse']> }
+  ]
+  for (const route of routes) {
+    const { app } = await begin(t, { names: '', route })
+    assert.equal((await app.get('/x')).status, 500)
+  }
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(rejections(), 0)
+})
+
+test('credentials in a Map, a Headers or a list are refused, since their names would not be seen', async (t) => {
+  for (const given of [new Map([['x-user-id', 'ada']]), new Headers({ 'x-user-id': 'ada' }), [['x-user-id', 'ada']]]) {
+    const { app, seen } = await begin(t, { names: '', route: { credentials: returns(given) } })
+    assert.equal((await app.get('/x', { 'x-user-id': 'root' })).status, 500)
+    assert.equal(seen.requests.length, 0)
+  }
+})
+
+for (const [what, options] of Object.entries<() => object>({
+  'a header': () => ({ headers: { 'x-a': rejects(), 'x-b': rejects() } }),
+  'all headers': () => ({ headers: rejects() }),
+  'a function in the place of a header': () => ({ headers: { 'x-a': () => 'x' } }),
+  'the path': () => ({ path: rejects() }),
+  'the method': () => ({ method: rejects() }),
+  'the body': () => ({ body: rejects() })
+})) {
+  test(`reply.proxy takes no promise for ${what}: 500, one log line, and nothing is sent`, async (t) => {
+    const rejections = watchRejections(t)
+    const seen = await origin(t, answer(200))
+    const app = await start(t, { upstreams: { orders: seen.url }, routes: [] }, {
+      after: (app) => { app.get('/x', (_request, reply) => reply.proxy('orders', options())) }
+    })
+
+    const response = await app.get('/x', { 'x-a': 'client' })
+    await new Promise((resolve) => setImmediate(resolve))
+
+    assert.deepEqual([response.status, JSON.parse(response.body).code], [500, 'FST_SLUICE_INTERNAL_ERROR'])
+    assert.equal(app.logs.filter(({ err }) => /of reply\.proxy must be/.test(JSON.stringify(err))).length, 1)
+    assert.deepEqual([seen.requests.length, rejections()], [0, 0])
+  })
+}
+
 for (const [what, fn] of [['a promise that rejects', rejects], ['a promise', resolves(undefined)]] as const) {
   for (const name of ['onProxyRequest', 'onProxyResponse'] as const) {
     test(`${what} from ${name} is 500, and one log line names it`, async (t) => {
@@ -106,6 +194,16 @@ for (const [what, fn] of [['a promise that rejects', rejects], ['a promise', res
     })
   }
 }
+
+test('a status that none is, left by onProxyResponse, is 500, and one log line names it', async (t) => {
+  for (const status of [7, 101, 1000, 200.5, '200', null, undefined]) {
+    const { app } = await begin(t, { names: '', route: { onProxyResponse: (head) => { Object.assign(head, { statusCode: status }) } } })
+    const { status: given, body } = await app.get('/x')
+    await app.line()
+    assert.deepEqual([given, JSON.parse(body).code], [500, 'FST_SLUICE_INTERNAL_ERROR'], String(status))
+    assert.equal(linesThatName(app.logs, '`head.statusCode`, as `onProxyResponse` has left it,').length, 1)
+  }
+})
 
 test('the value of an arrow function is of no importance to onProxyRequest and onProxyResponse', async (t) => {
   const { app, seen } = await begin(t, {
@@ -152,12 +250,19 @@ test('what a balancer returns of being told is a warning at most', async (t) => 
 
 test('an endpoint whose `health.status` returns a promise does not pass, and the line of its change names the option', async (t) => {
   const rejections = watchRejections(t)
-  const { app } = await begin(t, { names: '', upstream: { health: { interval: 20, fall: 1, status: rejects } } })
+  const { app } = await begin(t, { names: '', upstream: { health: { interval: 500, fall: 1, status: rejects } } })
 
   const line = await app.line('endpoint unhealthy')
 
   assert.equal(line['reason'], '`health.status` must return true or false, not a promise')
   assert.equal(rejections(), 0)
+})
+
+test('an endpoint whose `health.status` throws does not pass, whatever is thrown', async (t) => {
+  for (const thrown of [new Error('x'), null]) {
+    const { app } = await begin(t, { names: '', upstream: { health: { interval: 500, fall: 1, status: () => { throw thrown } } } })
+    assert.equal((await app.line('endpoint unhealthy'))['reason'], '`health.status` has thrown')
+  }
 })
 
 test('a body may be rewritten by anything that can be waited for', async (t) => {

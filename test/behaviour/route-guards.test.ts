@@ -3,6 +3,7 @@ import test, { type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { RouteOptions } from '../../types/index.ts'
 import { raw } from '../helpers/client.ts'
+import { connectHttp2 } from '../helpers/http2.ts'
 import { answer, origin } from '../helpers/origin.ts'
 import { start, type Started } from '../helpers/proxy.ts'
 import { handshake } from '../helpers/websocket.ts'
@@ -54,6 +55,35 @@ for (const form of ['ADMIN.test', 'admin.test.', 'admin.test:80', 'admin.test:44
     assert.deepEqual(hosts(), ['PUBLIC.test:80', 'other-admin.test'])
   })
 }
+
+test('a pattern of hosts guards them in every case, and with the port that it asks for', async (t) => {
+  for (const [pattern, hosts] of [[/^admin\.test:80$/, ['ADMIN.test:80', 'admin.test.:80']], [/^Admin\.test$/, ['admin.test', 'ADMIN.TEST:80']]] as const) {
+    const { ask } = await guarded(t, [{ url: '/*' }, { url: '/*', constraints: { host: pattern }, onRequest: refuse }])
+    for (const host of hosts) assert.equal(await ask('/secret', host), 421, host)
+    assert.equal(await ask('/open', 'public.test'), 200)
+  }
+})
+
+for (const target of ['http://user:hunter2@admin.test/secret', 'http://user:hunt/er2@admin.test/secret', 'http://user:hunter2@admin.test', 'http://user@admin.test?a=b']) {
+  test(`the target ${target} is 400, and no log line has its password`, async (t) => {
+    const { app, ask, urls } = await guarded(t, [{ url: '/*' }], { fastify: { logController: undefined } as object })
+
+    assert.equal(await ask(target), 400)
+    await app.line()
+
+    assert.deepEqual(urls(), [])
+    assert.ok(!/hunter2|er2@/.test(JSON.stringify(app.logs)), JSON.stringify(app.logs))
+  })
+}
+
+test('over HTTP/2 a Host in another case than the authority leads no request past a guarded host', async (t) => {
+  const { app, hosts } = await guarded(t, [{ url: '/*' }, { url: '/*', constraints: { host: 'admin.test' }, onRequest: refuse }], { fastify: { http2: true } as object })
+  const client = await connectHttp2(t, app.url)
+  const ask = async (authority: string, host: string): Promise<number> => (await client.request({ ':path': '/secret', ':authority': authority, host })).status
+
+  assert.deepEqual([await ask('admin.test', 'ADMIN.test'), await ask('ADMIN.test', 'admin.test'), await ask('public.test', 'PUBLIC.test')], [401, 421, 200])
+  assert.deepEqual(hosts(), ['public.test'])
+})
 
 test('a constraint that no client writes in this way guards the name all the same', async (t) => {
   const { ask } = await guarded(t, [{ url: '/*' }, { url: '/*', constraints: { host: 'Admin.test:80' }, onRequest: refuse }])
@@ -177,6 +207,21 @@ test('hooks of a scope guard as those of a route do, and a hook that both have i
   }
   assert.equal(await scoped(false), 400)
   assert.equal(await scoped(true), 200)
+})
+
+test('a hook that sees answers alone guards as well', async (t) => {
+  const send: NonNullable<RouteOptions['onSend']> = async (_request, _reply, payload) => payload
+  for (const hooks of [{ onSend: send }, { onResponse: async () => {} }, { onError: async () => {} }]) {
+    const { ask } = await guarded(t, [{ url: '/*' }, { url: '/admin/*', ...hooks }])
+    assert.equal(await ask('//admin/x'), 400)
+  }
+})
+
+test('the hooks of the plugin itself guard nothing', async (t) => {
+  const { ask } = await guarded(t, [{ url: '/*' }, { url: '/admin/*', headers: { response: { set: { 'x-a': 'b' }, when: 'always' } } }], {
+    before: (app) => { app.addHook('onRequest', async () => {}) }
+  })
+  assert.equal(await ask('//admin/x'), 200)
 })
 
 test('ambiguousPaths: forward sends them as they are, by its own route alone', async (t) => {

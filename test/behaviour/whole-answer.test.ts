@@ -79,7 +79,7 @@ for (const [what, onProxyResponse] of edits) {
       const client = await connect(t, app.port)
       client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
       await client.closed
-      return client.received.toString('latin1').replace(/^Date: .*$/m, 'Date: now').replace(/"(reqId|instance|trace_id)":"[^"]*"/g, '')
+      return client.received.toString('latin1').replace(/^Date: .*$/m, 'Date: now').replace(/"(reqId|requestId|instance|trace_id)":"[^"]*"/g, '')
     }
     assert.equal(await read('/unseen'), await read('/seen'))
   })

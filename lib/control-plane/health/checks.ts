@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../../types/model.ts'
-import { WrongResultError } from '../../model/option-result.ts'
+import { isOptionFault, WrongResultError } from '../../model/option-result.ts'
 import { unawaited } from '../../model/unawaited.ts'
 import type { Timing } from '../timing.ts'
 import { faultOf, type HealthConfig } from './index.ts'
@@ -100,6 +100,7 @@ class EndpointChecks {
 
 function wordFor (error: unknown): string {
   if (error instanceof WrongResultError) return error.message
+  if (isOptionFault(error)) return '`health.status` has thrown'
   const { code, name } = error as { code?: unknown, name?: unknown }
   return typeof code === 'string' ? code : String(name)
 }

@@ -1,6 +1,6 @@
 import type { HealthOptions } from '../../../types/options.ts'
 import type { OptionSchema } from '../../../types/policy.ts'
-import { checkBoolean } from '../../model/option-result.ts'
+import { checkBoolean, named } from '../../model/option-result.ts'
 
 /** Every default in place. */
 export type HealthConfig = Required<Omit<HealthOptions, 'maxLatency' | 'status'>> & Pick<HealthOptions, 'maxLatency' | 'status'>
@@ -46,7 +46,7 @@ const redirects = new Set([301, 302, 303, 307, 308])
 export function faultOf ({ statusCode, latency }: ProbeOutcome, { status, maxLatency }: HealthConfig): string | null {
   const isExpected = status === undefined
     ? statusCode >= 200 && statusCode < 400 && !redirects.has(statusCode)
-    : typeof status === 'function' ? checkBoolean('health.status', status(statusCode)) : status.includes(statusCode)
+    : typeof status === 'function' ? checkBoolean('health.status', named('health.status', 'responseHeaders', status)(statusCode)) : status.includes(statusCode)
   if (!isExpected) return `status ${statusCode}`
   return maxLatency !== undefined && latency > maxLatency ? 'too slow' : null
 }

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { CallerKey, HashOptions } from '../../../types/options.ts'
 import type { Balancer, PolicyDefinition, Tools } from '../../../types/policy.ts'
 import type { Endpoint, Exchange } from '../../../types/model.ts'
-import { keyText } from '../../model/option-result.ts'
+import { keyText, named } from '../../model/option-result.ts'
 import { readCookie } from '../cookie.ts'
 import { powerOfTwo } from './power-of-two.ts'
 import { sumOfWeights } from './weights.ts'
@@ -96,7 +96,7 @@ function mix (hash: number): number {
 }
 
 function reader (key: HashKey): ReadKey {
-  if (typeof key === 'function') return key
+  if (typeof key === 'function') return named('balancer.key', 'select', key)
   if ('cookie' in key) return (request) => readCookie(request.headers.cookie, key.cookie) ?? undefined
   const name = key.header.toLowerCase()
   return (request) => request.headers[name]

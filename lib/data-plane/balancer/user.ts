@@ -1,11 +1,12 @@
 import process from 'node:process'
 import type { Balancer, Observer } from '../../../types/policy.ts'
 import type { Attempt, Endpoint, Exchange } from '../../../types/model.ts'
-import { checkSynchronous, wrongResult } from '../../model/option-result.ts'
+import { checkSynchronous, named, wrongResult } from '../../model/option-result.ts'
 
 /** A balancer that the options brought. What it picks is checked: an endpoint from elsewhere would have its load counted, and not ejected. */
 export class UserBalancer implements Balancer, Observer {
   readonly #balancer: Balancer & Observer
+  readonly #pick: Balancer['pick']
   #list: readonly Endpoint[] = []
   /** What it is shown of the list: it may be sorted, or worse, and everybody else reads the original. */
   #shown: readonly Endpoint[] = []
@@ -13,6 +14,7 @@ export class UserBalancer implements Balancer, Observer {
 
   constructor (balancer: Balancer) {
     this.#balancer = balancer
+    this.#pick = named('balancer.pick', 'select', (available, exchange) => balancer.pick(available, exchange))
   }
 
   get learns (): boolean {
@@ -24,7 +26,7 @@ export class UserBalancer implements Balancer, Observer {
       this.#list = available
       this.#shown = [...available]
     }
-    const endpoint = this.#balancer.pick(this.#shown, exchange)
+    const endpoint = this.#pick(this.#shown, exchange)
     if (!available.includes(endpoint)) throw wrongResult('balancer.pick', 'one of the available endpoints', endpoint)
     return endpoint
   }

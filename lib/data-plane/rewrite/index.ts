@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import type { Exchange, RewritePlan } from '../../../types/model.ts'
 import type { BodyFunction, BodyOptions, BodyRewriteOptions, ResponseHead, TextReplacement } from '../../../types/options.ts'
 import type { OptionSchema } from '../../../types/policy.ts'
-import { checkString, isThenable, wrongResult } from '../../model/option-result.ts'
+import { checkString, isThenable, named, thrownBy, wrongResult } from '../../model/option-result.ts'
 import { type BytePair, replaceText, TextStream } from './text.ts'
 import { proxyError } from '../../errors.ts'
 
@@ -42,13 +42,22 @@ export function rewritePlan ({ rewrite, rewriteJson, rewriteLimit }: BodyOptions
       limit
     }
   }
-  return { types: own, whole: whole ?? null, stream: stream === undefined ? null : checked(stream), prefersStream: false, limit }
+  return { types: own, whole: whole === undefined ? null : awaited('body.rewrite', whole), stream: stream === undefined ? null : checked(stream), prefersStream: false, limit }
 }
 
 function jsonFunction (rewriteJson: NonNullable<BodyOptions['rewriteJson']>): BodyFunction {
-  return (body, exchange) => {
+  return awaited('body.rewriteJson', (body, exchange) => {
     const result: unknown = rewriteJson(parseJson(body), exchange)
     return isThenable(result) ? Promise.resolve(result).then(toJson) : toJson(result)
+  })
+}
+
+/** A function whose errors name its option, now or later. */
+function awaited (option: string, change: BodyFunction): BodyFunction {
+  const call = named(option, 'responseBody', change)
+  return (body, exchange, head) => {
+    const result = call(body, exchange, head)
+    return isThenable(result) ? Promise.resolve(result).catch((cause: unknown) => { throw thrownBy(option, cause, 'responseBody') }) : result
   }
 }
 
@@ -70,11 +79,17 @@ function toJson (value: unknown): string {
 
 /** What our side calls is a stream of somebody's making, perhaps of another copy of Node's streams. */
 function checked (stream: NonNullable<BodyRewriteOptions['stream']>): NonNullable<RewritePlan['stream']> {
+  const make = named('body.rewrite.stream', 'responseBody', stream)
   return (exchange, head) => {
-    const made: unknown = stream(exchange, head)
+    const made: unknown = make(exchange, head)
     if (made instanceof Duplex || (typeof (made as Duplex | null)?.pipe === 'function' && typeof (made as Duplex).write === 'function')) return made as Duplex
     throw wrongResult('body.rewrite.stream', 'a new Transform or Duplex', made)
   }
+}
+
+function replacedBy (find: string, replacement: (exchange: Exchange) => string, exchange: Exchange): string {
+  const option = `body.rewrite, the replacement of '${find}'`
+  return checkString(option, named(option, 'responseBody', replacement)(exchange))
 }
 
 /** Charsets in which a character's bytes are never part of another's; no charset is UTF-8. */
@@ -87,7 +102,7 @@ function pairsFor (replace: readonly TextReplacement[], exchange: Exchange, { he
   if (encoding === undefined) return []
   const pairs: BytePair[] = []
   for (const [find, replacement] of replace) {
-    const text = typeof replacement === 'string' ? replacement : checkString(`body.rewrite, the replacement of '${find}'`, replacement(exchange))
+    const text = typeof replacement === 'string' ? replacement : replacedBy(find, replacement, exchange)
     if (encoding === 'latin1' && /[^\0-\xff]/.test(find + text)) continue
     pairs.push([Buffer.from(find, encoding), Buffer.from(text, encoding)])
   }

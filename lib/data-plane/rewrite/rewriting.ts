@@ -2,7 +2,7 @@ import { type Duplex, pipeline, Readable } from 'node:stream'
 import type { ProxyErrorLike, RewritePlan } from '../../../types/model.ts'
 import type { ResponseHead } from '../../../types/options.ts'
 import type { Payload, ProxyExchange } from '../../model/exchange.ts'
-import { isThenable, wrongResult } from '../../model/option-result.ts'
+import { isThenable, thrownBy, wrongResult } from '../../model/option-result.ts'
 import type { ProxyAttempt } from '../attempt.ts'
 import { isHttp2 } from '../http2-reply.ts'
 import { isMediaType } from '../content.ts'
@@ -192,6 +192,8 @@ class Rewriting implements BodySource {
     }
     try {
       const stages: Duplex[] = [this.#plan.stream(this.#exchange, this.#head)]
+      // Before all others that listen: what the app's stream fails with says nothing of the upstream.
+      stages[0]!.on('error', (cause) => { this.#fail(thrownBy('body.rewrite.stream', cause, 'responseBody')) })
       if (this.#coding !== null) stages.push(this.#coding.encoder(this.#exchange.isEventStream))
       for (const stage of stages) this.#watch(stage)
       this.#flow(input, stages)

@@ -1,7 +1,7 @@
 import type { Exchange } from '../../../types/model.ts'
 import type { Transform } from '../../../types/policy.ts'
 import type { CredentialsOptions, RequestHead } from '../../../types/options.ts'
-import { isPromise, WrongResultError, wrongResult } from '../../model/option-result.ts'
+import { isPromise, named, quieten, WrongResultError, wrongResult } from '../../model/option-result.ts'
 import { dropSpellings, OwnedNames } from './owned-names.ts'
 
 /** Names learned from one route's function; a function with more is making them from its input, which is not kept. */
@@ -14,7 +14,7 @@ type Credential = Record<string, unknown>
  * given, is dropped from what the client sent, in any spelling.
  */
 export class Credentials implements Transform<RequestHead> {
-  readonly #of: CredentialsOptions['of']
+  readonly #of: (request: Exchange['request']) => Credential
   /** Where the result comes from, for the log. */
   readonly #option: string
   /** null where the function may give any name. */
@@ -26,15 +26,16 @@ export class Credentials implements Transform<RequestHead> {
   /** @param owned the names of the whole route, to which those are added that the function gives */
   constructor (options: CredentialsOptions | CredentialsOptions['of'], owned: OwnedNames = new OwnedNames()) {
     const isDeclared = typeof options !== 'function'
-    this.#of = isDeclared ? options.of : options
+    const of = isDeclared ? options.of : options
     this.#option = isDeclared ? 'credentials.of' : 'credentials'
+    this.#of = named(this.#option, 'select', (request) => this.#check(of(request)))
     this.#declared = isDeclared ? new Set(options.names.map((name) => name.toLowerCase())) : null
     this.#names = new OwnedNames(this.#declared ?? [])
     this.#owned = owned
   }
 
   apply ({ headers }: RequestHead, { request }: Exchange): void {
-    const given = this.#check(this.#of(request))
+    const given = this.#of(request)
     for (const name in given) this.#learn(name)
     for (const name in headers) {
       if (this.#names.has(name)) delete headers[name]
@@ -55,10 +56,14 @@ export class Credentials implements Transform<RequestHead> {
   }
 
   #check (given: unknown): Credential {
-    if (typeof given !== 'object' || given === null || Array.isArray(given) || isPromise(given)) throw wrongResult(this.#option, 'an object', given)
+    // A list, a Map or a Headers has its names elsewhere, and would be taken for one without any.
+    if (typeof given !== 'object' || given === null || Symbol.iterator in given || isPromise(given)) throw wrongResult(this.#option, 'an object', given)
     for (const name in given) {
       const value: unknown = (given as Credential)[name]
-      if (value !== undefined && typeof value !== 'string') throw wrongResult(`${this.#option}['${name}']`, 'a string or undefined', value)
+      if (value !== undefined && typeof value !== 'string') {
+        quieten(given)
+        throw wrongResult(`${this.#option}['${name}']`, 'a string or undefined', value)
+      }
       // A client could forge it until the function first gave it.
       if (this.#declared !== null && !this.#declared.has(name.toLowerCase())) {
         throw new WrongResultError(`\`credentials.of\` gives '${name}', which is not in \`credentials.names\``)

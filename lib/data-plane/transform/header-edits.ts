@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Exchange } from '../../../types/model.ts'
 import type { Transform } from '../../../types/policy.ts'
 import type { HeaderEdits } from '../../../types/options.ts'
-import { checkOptionalString } from '../../model/option-result.ts'
+import { checkOptionalString, named } from '../../model/option-result.ts'
 
 interface Head { headers: Record<string, string | string[]> }
 
@@ -23,8 +23,8 @@ export class EditHeaders implements Transform<Head> {
 
   constructor (edits: HeaderEdits, side: 'request' | 'response') {
     this.#remove = (edits.remove ?? []).map((name) => name.toLowerCase())
-    this.#set = editsOf(edits.set, `headers.${side}.set`)
-    this.#append = editsOf(edits.append, `headers.${side}.append`)
+    this.#set = editsOf(edits.set, side, 'set')
+    this.#append = editsOf(edits.append, side, 'append')
   }
 
   apply (head: Head, { request }: Exchange): void {
@@ -44,8 +44,12 @@ export class EditHeaders implements Transform<Head> {
   }
 }
 
-function editsOf (values: HeaderEdits['set'], place: string): Edit[] {
-  return Object.entries(values ?? {}).map(([name, value]) => ({ name: name.toLowerCase(), option: `${place}['${name}']`, value }))
+function editsOf (values: HeaderEdits['set'], side: 'request' | 'response', key: 'set' | 'append'): Edit[] {
+  const phase = side === 'request' ? 'select' : 'responseHeaders'
+  return Object.entries(values ?? {}).map(([name, value]) => {
+    const option = `headers.${side}.${key}['${name}']`
+    return { name: name.toLowerCase(), option, value: typeof value === 'function' ? named(option, phase, value) : value }
+  })
 }
 
 function textOf ({ option, value }: Edit, request: FastifyRequest): string | undefined {

@@ -1,7 +1,7 @@
 import type { Exchange } from '../../../types/model.ts'
 import type { RequestHead, ResponseHead } from '../../../types/options.ts'
 import type { Transform } from '../../../types/policy.ts'
-import { checkSynchronous, wrongValue } from '../../model/option-result.ts'
+import { checkSynchronous, quieten, thrownBy, wrongValue } from '../../model/option-result.ts'
 import { proxyError } from '../../errors.ts'
 
 type Headers = Record<string, unknown>
@@ -17,6 +17,16 @@ export class UserTransform<Head extends RequestHead | ResponseHead> implements T
   }
 
   apply (head: Head, exchange: Exchange): void {
+    try {
+      this.#apply(head, exchange)
+    } catch (cause) {
+      quieten(head)
+      quieten(Object(head.headers) as object)
+      throw thrownBy(this.#option, cause, this.#option === 'onProxyRequest' ? 'select' : 'responseHeaders')
+    }
+  }
+
+  #apply (head: Head, exchange: Exchange): void {
     checkSynchronous(this.#option, this.#shape(head, exchange))
     checkLine(this.#option, head)
     const headers = head.headers as Headers | null
@@ -31,10 +41,11 @@ export class UserTransform<Head extends RequestHead | ResponseHead> implements T
 }
 
 /** The request line or the status line. */
-function checkLine (option: string, head: Partial<RequestHead & ResponseHead>): void {
-  const { statusCode, method, path } = head
-  if (statusCode !== undefined && !Number.isInteger(statusCode)) throw wrongPart(option, 'statusCode', 'a whole number', statusCode)
-  if (statusCode !== undefined) return
+function checkLine (option: string, { statusCode, method, path }: Partial<RequestHead & ResponseHead>): void {
+  if (option === 'onProxyResponse') {
+    if (!isStatus(statusCode)) throw wrongPart(option, 'statusCode', 'a status from 200 to 999', statusCode)
+    return
+  }
   if (typeof method !== 'string') throw wrongPart(option, 'method', 'a string', method)
   if (typeof path !== 'string') throw wrongPart(option, 'path', 'a string', path)
   // A text may be the client's. CONNECT would open a tunnel past everything that holds for a request (RFC 9110 9.3.6), and undici takes a URL for a path.
@@ -42,6 +53,11 @@ function checkLine (option: string, head: Partial<RequestHead & ResponseHead>): 
   // RFC 9112 3.2.4.
   if (path === '*' && method !== 'OPTIONS') throw invalid('the asterisk is for OPTIONS alone')
   if (!path.startsWith('/') && path !== '*') throw invalid(`the path that ${option} has left does not begin with a slash`)
+}
+
+/** An upstream may have sent one above 599; those of a head that another follows are none of an answer. */
+function isStatus (value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 200 && (value as number) <= 999
 }
 
 function invalid (reason: string): Error {

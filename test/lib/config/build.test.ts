@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { FastifyRequest } from 'fastify'
 import { buildRoute, buildUpstream, type Building } from '../../../lib/config/build.ts'
 import { normalizeRoute, normalizeUpstream } from '../../../lib/config/normalize.ts'
 import type { PoolConfig } from '../../../lib/data-plane/pool/index.ts'
@@ -91,10 +92,11 @@ test('builds a route with nothing that was not asked for', () => {
 })
 
 test('builds a route with what was asked for', () => {
-  const trust = (): boolean => true
+  const trust = ({ id }: { id: string }): boolean => id === 'known'
   const route = routeWith({ timeouts: { head: 0, idle: 0, total: 0, attempt: 5, write: 0 }, bodyLimit: 10, via: 'edge', encodedSlashes: 'reject', trace: 'restart', trust })!
   assert.deepEqual({ ...route.timeouts }, { head: Infinity, idle: Infinity, total: Infinity, attempt: 5, write: Infinity })
-  assert.deepEqual([route.bodyLimit, route.pseudonym, route.encodedSlashes, route.trace, route.trust], [10, 'edge', 'reject', 'restart', trust])
+  assert.deepEqual([route.bodyLimit, route.pseudonym, route.encodedSlashes, route.trace], [10, 'edge', 'reject', 'restart'])
+  assert.deepEqual(['known', 'other'].map((id) => route.trust!({ id } as FastifyRequest)), [true, false])
   assert.equal(routeWith({ via: false })!.pseudonym, 'sluice')
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { hasEarlierHooks, hasSendHooks, ownHook, ownSendHook, refusingHooks } from '../../../lib/data-plane/app-hooks.ts'
+import { guardingHooks, hasEarlierHooks, hasSendHooks, ownHook, ownSendHook } from '../../../lib/data-plane/app-hooks.ts'
 
 test('tells whether an app has hooks that answer first', async (t) => {
   const app = Fastify()
@@ -38,13 +38,15 @@ for (const [whose, hook, route, isSeen] of owners) {
 
 test('takes them to be there where it cannot know', () => {
   for (const scope of [{}, { [Symbol('fastify.hooks')]: {} }]) assert.equal(hasEarlierHooks(scope as unknown as FastifyInstance), true)
-  for (const scope of [{}, { [Symbol('fastify.hooks')]: { onRequest: [] } }]) assert.equal(refusingHooks(scope as unknown as FastifyInstance, {}), null)
+  for (const scope of [{}, { [Symbol('fastify.hooks')]: { onRequest: [] } }]) assert.equal(guardingHooks(scope as unknown as FastifyInstance, {}), null)
   for (const request of [{}, { [Symbol('fastify.context')]: {} }]) assert.equal(hasSendHooks(request as unknown as FastifyRequest), true)
 })
 
-test('tells which functions may refuse a request to a route: of its scope and its own, and none of ours', () => {
-  const [scoped, first, second, handler, ours] = [() => {}, () => {}, () => {}, () => {}, ownHook(() => {})]
-  const scope = { [Symbol('fastify.hooks')]: { onRequest: [scoped], preParsing: [], preValidation: [], preHandler: [], onSend: [handler] } } as unknown as FastifyInstance
+test('tells which hooks a request to a route passes: those of its scope and its own, and none of ours', () => {
+  const [scoped, first, second, send, ours] = [() => {}, () => {}, () => {}, () => {}, ownHook(() => {})]
+  const names = ['preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onResponse', 'onTimeout', 'onError', 'onRequestAbort']
+  const hooks = { onRequest: [scoped], ...Object.fromEntries(names.map((name) => [name, []])), onSend: [send] }
+  const scope = { [Symbol('fastify.hooks')]: hooks } as unknown as FastifyInstance
 
-  assert.deepEqual([...refusingHooks(scope, { onRequest: [ours, first], preHandler: second, onSend: handler })!], [scoped, first, second])
+  assert.deepEqual([...guardingHooks(scope, { onRequest: [ours, first], preHandler: second, onSend: [send, ours] })!], [scoped, first, second, send])
 })

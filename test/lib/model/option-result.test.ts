@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { checkBoolean, checkOptionalString, checkString, checkSynchronous, isPromise, keyText } from '../../../lib/model/option-result.ts'
+import { proxyError, toProxyError } from '../../../lib/errors.ts'
+import { checkBoolean, checkOptionalString, checkString, checkSynchronous, isOptionFault, isPromise, keyText, named, quieten, wrongResult } from '../../../lib/model/option-result.ts'
 
 const wrongForAll: readonly (readonly [string, () => unknown])[] = [
   ['a promise', async () => 'x'],
@@ -64,3 +65,37 @@ test('what has no text of its own is refused as a key', () => {
     assert.throws(() => keyText('key', value), /^TypeError: `key` must return a key, not /)
   }
 })
+
+test('a function of the options that throws is an internal error with the name of the option, whatever it throws', () => {
+  for (const cause of [Object.assign(new Error('not there'), { code: 'ECONNREFUSED' }), null, undefined, 'text']) {
+    const error = catchFrom(named('trust', 'select', () => { throw cause }))
+    assert.deepEqual([error['error'], error['option'], error['cause'] ?? null, isOptionFault(error)], ['internal_error', 'trust', cause ?? null, true])
+  }
+})
+
+test('an error of ours goes through a function of the options as it is', () => {
+  for (const own of [proxyError('http_protocol_error', 'responseBody'), wrongResult('trust', 'true or false', 7)]) {
+    assert.equal(catchFrom(named('trust', 'select', () => { throw own })), own)
+  }
+  assert.equal(isOptionFault(toProxyError(wrongResult('trust', 'true or false', 7), 'select')), true)
+  assert.equal(isOptionFault(proxyError('http_protocol_error', 'responseBody')), false)
+  assert.equal(isOptionFault(new Error('x')), false)
+})
+
+test('a key whose toString throws names its option', () => {
+  assert.equal(catchFrom(() => keyText('canary.sticky', { toString: () => { throw new Error('x') } }))['option'], 'canary.sticky')
+})
+
+test('an object with a getter that throws is quietened as far as it goes', () => {
+  quieten({ a: Promise.reject(new Error('rejected')), b: [Promise.reject(new Error('rejected'))] })
+  quieten({ get a () { throw new Error('x') } })
+})
+
+function catchFrom (call: () => unknown): Record<string, unknown> {
+  try {
+    call()
+  } catch (error) {
+    return error as Record<string, unknown>
+  }
+  throw new assert.AssertionError({ message: 'nothing was thrown' })
+}
