@@ -135,8 +135,9 @@ function textOf (option: string, value: unknown): string {
 function called (value: unknown): string {
   if (value === undefined || value === null) return String(value)
   if (isPromise(value)) return 'a promise'
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  quieten(value)
+  return Array.isArray(value) ? 'an array' : 'an object'
 }
 
 function ignore (): void {}

@@ -271,6 +271,21 @@ test('a body may be rewritten by anything that can be waited for', async (t) => 
   assert.equal((await app.get('/x')).body, 'later')
 })
 
+test('a promise within the value of rewriteJson is 500, the log names the option, and no rejection is left alone', async (t) => {
+  const rejections = watchRejections(t)
+  const upstream = await origin(t, answer(200, '{}', { 'content-type': 'application/json' }))
+  const rewriteJson = (): unknown => ({ user: rejects(), list: [{ deep: rejects() }] })
+  const app = await start(t, { routes: [{ url: '/*', upstream: upstream.url, body: { rewriteJson } }] })
+
+  const response = await app.get('/x')
+  await app.line()
+  await new Promise((resolve) => setImmediate(resolve))
+
+  assert.equal(response.status, 500)
+  assert.equal(linesThatName(app.logs, '`body.rewriteJson` must return a value without promises in it').length, 1)
+  assert.equal(rejections(), 0)
+})
+
 test('a body that is rewritten to something else is 500, and the log names the option', async (t) => {
   for (const value of [null, 7, {}, undefined, Promise.resolve(7)]) {
     const { app } = await begin(t, { names: '', route: { body: { rewrite: returns(value) } } })

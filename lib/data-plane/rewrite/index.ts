@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import type { Exchange, RewritePlan } from '../../../types/model.ts'
 import type { BodyFunction, BodyOptions, BodyRewriteOptions, ResponseHead, TextReplacement } from '../../../types/options.ts'
 import type { OptionSchema } from '../../../types/policy.ts'
-import { checkString, isThenable, named, thrownBy, wrongResult } from '../../model/option-result.ts'
+import { checkString, isPromise, isThenable, named, thrownBy, wrongResult } from '../../model/option-result.ts'
 import { type BytePair, replaceText, TextStream } from './text.ts'
 import { proxyError } from '../../errors.ts'
 
@@ -72,7 +72,13 @@ function parseJson (body: Buffer): unknown {
 }
 
 function toJson (value: unknown): string {
-  const text: string | undefined = JSON.stringify(value)
+  let promise: unknown
+  // JSON says {} of a promise, wherever in the value it stands. All of them are looked at: each may reject.
+  const text: string | undefined = JSON.stringify(value, (_key, member: unknown) => {
+    if (isPromise(member)) promise = member
+    return member
+  })
+  if (promise !== undefined) throw wrongResult('body.rewriteJson', 'a value without promises in it', promise)
   if (text === undefined) throw wrongResult('body.rewriteJson', 'what JSON can hold', value)
   return text
 }
