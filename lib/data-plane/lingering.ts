@@ -17,14 +17,15 @@ const TOTAL = 30_000
 /** As much as a link of 1 Gbit/s brings in half a second; nginx and Apache have no such bound. */
 const BYTES = 64 * 1024 * 1024
 
-/** The last upload of a connection: its response. */
-const kUpload: unique symbol = Symbol('sluice.upload')
+/** On an upload: its response. A connection that kept it would have it outlive the exchange, and be the garbage collector's. */
+const kAnswer: unique symbol = Symbol('sluice.answer')
+
+interface Upload extends IncomingMessage { [kAnswer]?: ServerResponse }
 
 /** A socket of an HTTP server, with the fields that Node keeps on it. */
 interface HttpSocket extends Socket {
-  parser?: { incoming: IncomingMessage | null, onIncoming: (request: IncomingMessage & { upgrade: boolean }) => number } | null
+  parser?: { incoming: Upload | null, onIncoming: (request: IncomingMessage & { upgrade: boolean }) => number } | null
   server?: object
-  [kUpload]?: ServerResponse
 }
 
 interface Rest {
@@ -62,11 +63,11 @@ export class Lingering {
 
   /** Has a connection wait for the rest of this response's request, should the answer end both. */
   expect (response: ServerResponse): void {
-    const { req } = response
-    if (!isUnderWay(req)) return
-    const socket = req.socket as HttpSocket
-    socket[kUpload] = response
-    socket.destroySoon = this.#endSoon
+    const upload: Upload = response.req
+    if (!isUnderWay(upload)) return
+    upload[kAnswer] = response
+    const { socket } = upload
+    if (socket.destroySoon !== this.#endSoon) socket.destroySoon = this.#endSoon
   }
 
   /** Bounds the rest of a request that has been answered on a connection which is kept: Node itself reads all of it. */
@@ -87,11 +88,11 @@ export class Lingering {
 
   /** In the place of `destroySoon`, which Node calls once the last answer is out. @returns whether there is anything to wait for */
   #linger (socket: HttpSocket): boolean {
-    const response = socket[kUpload]
     const parser = socket.parser ?? null
+    if (parser === null || parser.incoming === null || socket.destroyed) return false
+    const response = parser.incoming[kAnswer]
     // An upload behind the answer to an earlier request of a pipeline is answered by nobody.
-    if (response === undefined || !response.writableFinished || response.req.complete || socket.destroyed) return false
-    if (parser === null || parser.incoming !== response.req) return false
+    if (response === undefined || !response.writableFinished || response.req.complete) return false
     // No request is taken behind an answer that has said that it is the last.
     parser.onIncoming = ignoreNext
     // Only the end of its connection may tell a client of HTTP/1.0 that an answer is whole.
