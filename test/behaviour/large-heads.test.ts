@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { createServer as createHttp2Server, type OutgoingHttpHeaders } from 'node:http2'
+import { createServer as createHttp2Server, type OutgoingHttpHeaders, type ServerHttp2Session } from 'node:http2'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { FastifyServerOptions } from 'fastify'
 import type { PoolOptions, UpstreamOptions } from '../../types/index.ts'
@@ -29,7 +29,6 @@ function bytesOf (headers: Record<string, unknown>): number {
 
 /** Answers `/n` with about n bytes of head, in the status line's company of a few more. */
 async function large (t: TestContext, protocol: Protocol): Promise<string> {
-  const sockets = new Set<Socket>()
   const answer = (path: string, respond: (headers: OutgoingHttpHeaders) => void): void => { respond(fields(Number(/\d+/.exec(path)?.[0] ?? 0))) }
   const server = protocol === 'h2'
     ? createHttp2Server({ maxSendHeaderBlockLength: 2 ** 22 }).on('stream', (stream, headers) => {
@@ -38,14 +37,20 @@ async function large (t: TestContext, protocol: Protocol): Promise<string> {
       stream.end('ok')
     })
     : createServer((request, response) => { answer(request.url!, (extra) => { response.writeHead(200, extra).end('ok') }) })
-  server.on('connection', (socket: Socket) => { sockets.add(socket) })
+  await listen(t, server, protocol)
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** A session is cut and not its socket: Node 24 ends the process over a session whose socket was destroyed beneath it. */
+async function listen (t: TestContext, server: Server, protocol: Protocol): Promise<void> {
+  const connections = new Set<Socket | ServerHttp2Session>()
+  server.on(protocol === 'h2' ? 'session' : 'connection', (connection: Socket | ServerHttp2Session) => { connections.add(connection) })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
-    for (const socket of sockets) socket.destroy()
+    for (const connection of connections) connection.destroy()
     server.close()
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 /** Not by Node's client, which takes no longer heads than its server. */
@@ -128,6 +133,24 @@ test('over HTTP/2 a head that no setting could let through is too long as well, 
   assert.equal((await proxy.get('/sick/10')).status, 200)
 })
 
+test('over HTTP/2 a head that is too long gives its stream back, with a body behind it that nobody reads', async (t) => {
+  const server = createHttp2Server({ maxSendHeaderBlockLength: 2 ** 22, settings: { maxConcurrentStreams: 1 } }).on('stream', (stream, headers) => {
+    stream.on('error', () => {})
+    stream.respond({ ':status': 200, ...fields(headers[':path'] === '/long' ? 40_000 : 10) })
+    stream.end('ok')
+  })
+  await listen(t, server, 'h2')
+  const proxy = await start(t, {
+    upstreams: { one: to(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'h2', { connections: 1 }) },
+    routes: [{ url: '/*', upstream: 'one' }]
+  })
+
+  const statuses: number[] = []
+  for (const path of ['/long', '/long', '/short']) statuses.push((await get(t, proxy.port, path)).status)
+
+  assert.deepEqual(statuses, [502, 502, 200])
+})
+
 test('a long head of a 304 has its length taken out, where the pool takes such heads', async (t) => {
   const lines = Object.entries(fields(60_000)).map(([name, value]) => `${name}: ${value}\r\n`).join('')
   const upstream = await rawOrigin(t, speak(`HTTP/1.1 304 Not Modified\r\n${lines}Content-Length: 7\r\n\r\n`))
@@ -144,7 +167,6 @@ test('a long head of a 304 has its length taken out, where the pool takes such h
 for (const protocol of protocols) {
   test(`what the app lets a client send reaches its upstream (${protocol})`, async (t) => {
     let seen = 0
-    const sockets = new Set<Socket>()
     const server = protocol === 'h2'
       ? createHttp2Server({ maxHeaderListPairs: 2000, settings: { maxHeaderListSize: 2 ** 20 } }).on('stream', (stream, headers) => {
         seen = bytesOf(headers)
@@ -155,13 +177,7 @@ for (const protocol of protocols) {
         seen = bytesOf(request.headers)
         response.end('ok')
       })
-    server.on('connection', (socket: Socket) => { sockets.add(socket) })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    t.after(() => {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-    })
+    await listen(t, server, protocol)
     const proxy = await start(t, { upstream: to(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, protocol) }, { fastify: { http: { maxHeaderSize: 2 ** 20 } } as FastifyServerOptions })
     const client = await connect(t, proxy.port)
 

@@ -288,6 +288,8 @@ function onClose (this: Stream): void {
  */
 function cancel (stream: Stream): void {
   stream.close(NGHTTP2_CANCEL)
+  // Node keeps a stream, and its session, until its last byte has been read.
+  stream.resume()
 }
 
 function nothing (): void {}
