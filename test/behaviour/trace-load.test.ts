@@ -128,7 +128,8 @@ for (const [number, setting] of settings.entries()) {
       assert.equal(ours.length, upstream.hits + refused)
       assert.equal(ours.filter(({ attributes }) => attributes['error.type'] === 'upstream_overflow').length, refused)
       const connections = new Set(upstream.requests.map(({ connection }) => connection)).size
-      assert.ok(connections < upstream.hits / 4, 'connections were shared')
+      // Most were sent on a connection that another one had opened.
+      assert.ok(connections < upstream.hits / 2, `${connections} connections for ${upstream.hits} requests`)
       const byId = new Map(spans.ended.map((span) => [span.spanContext().spanId, span]))
       for (const { url, rawHeaders } of upstream.requests) {
         const index = Number(/^\/items\/(\d+)/.exec(url)![1])
