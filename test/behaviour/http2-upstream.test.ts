@@ -231,6 +231,39 @@ for (const code of [0, 2, 8]) {
   })
 }
 
+for (const [what, body] of [['no body', undefined], ['a small body', 'small'], ['a body that is still being sent', Buffer.alloc(1024 * 1024)]] as const) {
+  for (const code of [0, 2]) {
+    test(`a request with ${what} that an upstream resets (${code}) before its head is answered, and gives its stream back`, async (t) => {
+      const upstream = await http2Origin(t, (stream) => { stream.close(code) }, reply(200, 'ok'))
+      const proxy = await start(t, { upstream: to(upstream.url), defaults: { retry: false } })
+
+      const response = await proxy.request('/', { method: 'POST', ...(body !== undefined && { body }) })
+      assert.deepEqual([response.status, JSON.parse(response.body).code], [502, 'FST_SLUICE_CONNECTION_TERMINATED'])
+      assert.equal((await proxy.get('/')).body, 'ok')
+      await proxy.app.close()
+
+      await upstream.until('no connection', () => upstream.openSessions === 0)
+    })
+  }
+}
+
+test('a client that leaves amid an answer that was reset (0) gives its stream back', async (t) => {
+  const upstream = await http2Origin(t, (stream) => {
+    stream.respond({ ':status': 200 }, { waitForTrailers: true })
+    stream.write(Buffer.alloc(60_000), () => { onceRead(() => { stream.close(0) }) })
+  })
+  const proxy = await start(t, { upstream: to(upstream.url) })
+
+  const client = await connect(t, proxy.port)
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await client.until('HTTP/1.1 200')
+  client.socket.destroy()
+  await proxy.line()
+  await proxy.app.close()
+
+  await upstream.until('no connection', () => upstream.openSessions === 0)
+})
+
 test('a connection that is lost in a body cuts it', async (t) => {
   const upstream = await http2Origin(t, (stream) => {
     stream.respond({ ':status': 200 })

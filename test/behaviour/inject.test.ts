@@ -13,7 +13,8 @@ async function injected (t: TestContext, step: Step): Promise<Started> {
   const upstream = await origin(t, step)
   return await start(t, {
     routes: [
-      { url: '/*', upstream: upstream.url, retry: false, timeouts: { head: 50 } },
+      { url: '/*', upstream: upstream.url, retry: false },
+      { url: '/silent', upstream: upstream.url, retry: false, timeouts: { head: 50 } },
       { url: '/seen', upstream: upstream.url, retry: false, onSend: async (_request, _reply, payload) => payload },
       { url: '/refused', upstream: `http://127.0.0.1:${await refusedPort()}`, retry: false }
     ]
@@ -33,7 +34,7 @@ const answers: readonly (readonly [what: string, step: Step, asked: InjectOption
   ['a body in pieces', drip(['a', large, 'b'], 5), {}, 200, `a${large}b`],
   ['a body in pieces that a hook sees', drip(['a', large, 'b'], 5), { url: '/seen' }, 200, `a${large}b`],
   ['an upstream that refuses', answer(200), { url: '/refused' }, 502, /"code":"FST_SLUICE_CONNECTION_REFUSED"/],
-  ['an upstream that is silent', hang(), {}, 504, /"code":"FST_SLUICE_HTTP_RESPONSE_TIMEOUT"/],
+  ['an upstream that is silent', hang(), { url: '/silent' }, 504, /"code":"FST_SLUICE_HTTP_RESPONSE_TIMEOUT"/],
   ['a target that cannot be forwarded', answer(200), { url: '/a%2f..%2fb' }, 400, /"status":400/]
 ]
 

@@ -73,8 +73,8 @@ export class Http2Request implements Connection {
   cut (): void {
     if (!this.#isOver) this.#finish()
     const stream = this.#stream
-    if (stream === null || stream.closed) return
-    if (!this.#hasHead) this.#connection.probe()
+    if (stream === null || stream.destroyed) return
+    if (!this.#hasHead && !stream.closed) this.#connection.probe()
     setImmediate(cancel, stream)
   }
 
@@ -179,6 +179,11 @@ export class Http2Request implements Connection {
     this.#isWhole = true
   }
 
+  /** Reset with NO_ERROR. Before a head nothing reads the stream to its end, at which alone Node closes it: an upload would wait for ever. */
+  resetNow (): void {
+    if (!this.#hasHead) this.#stream!.destroy()
+  }
+
   ended (): void {
     if (this.#isOver || !this.#isWhole) return
     const isSent = this.#stream!.writableEnded
@@ -214,7 +219,7 @@ export class Http2Request implements Connection {
     if (this.#isOver) return
     this.#finish()
     const stream = this.#stream
-    if (stream !== null && !stream.closed) setImmediate(cancel, stream)
+    if (stream !== null && !stream.destroyed) setImmediate(cancel, stream)
     this.#handler.onError!(error)
   }
 
@@ -239,7 +244,13 @@ const TOO_MANY_CONTINUATIONS = -905
 function push (this: Stream, chunk: unknown): boolean {
   // Node ends a stream that was reset in the same way, but has marked it as closed by then (test/contract/http2.test.ts).
   if (chunk === null && !this.closed) this[kRequest].wholeNow()
+  // Not at once: the head may be in the same read, and is told a tick later.
+  else if (chunk === null) setImmediate(reset, this)
   return Readable.prototype.push.call(this, chunk)
+}
+
+function reset (stream: Stream): void {
+  stream[kRequest].resetNow()
 }
 
 function onInformational (this: Stream, fields: { ':status'?: number }, _flags: number, raw?: RawHeaders): void {
@@ -288,7 +299,7 @@ function onClose (this: Stream): void {
  */
 function cancel (stream: Stream): void {
   stream.close(NGHTTP2_CANCEL)
-  // Node keeps a stream, and its session, until its last byte has been read.
+  // Node keeps a stream, reset or not, and its session, until its last byte has been read.
   stream.resume()
 }
 
