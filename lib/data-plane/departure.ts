@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { ProxyExchange } from '../model/exchange.ts'
 import type { ProxyAttempt } from './attempt.ts'
 import type { Forwarder } from './forwarder.ts'
-import { endBehindAnswer, endsWithHead, hasEnded, isHttp2, streamOf } from './http2-reply.ts'
+import { endBehindAnswer, endsWithHead, hasEnded, isHttp2, letGoWhenReset, streamOf } from './http2-reply.ts'
 import { wasInjected } from './injected.ts'
 import { lingering } from './lingering.ts'
 
@@ -30,6 +30,7 @@ export function watchClient (forwarder: Forwarder, exchange: ProxyExchange): voi
   if (isShared) {
     // The stream's: Node's response says nothing when a HEAD is cancelled.
     streamOf(raw).on('close', onClose)
+    letGoWhenReset(streamOf(raw))
     if (!endsWithHead(raw.req)) endBehindAnswer(raw)
     return
   }

@@ -23,7 +23,32 @@ export function streamOf (raw: ServerResponse): ServerHttp2Stream {
  * own client, among others, that is an orderly end. No END_STREAM goes before it, since Node's responses wait for trailers first.
  */
 export function resetStream (raw: ServerResponse): void {
-  streamOf(raw).close(constants.NGHTTP2_INTERNAL_ERROR)
+  const stream = streamOf(raw)
+  // One that the client has reset takes no code any more.
+  if (stream.closed) stream.destroy()
+  else stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+}
+
+/**
+ * Lets a stream go that its client has reset with NO_ERROR. Node keeps it, and its session, until all of the answer is written, which now
+ * never is (test/contract/http2.test.ts).
+ */
+export function letGoWhenReset (stream: ServerHttp2Stream): void {
+  stream.on('aborted', destroyReset)
+}
+
+function destroyReset (this: ServerHttp2Stream): void {
+  // Not at once: Node is about to end it.
+  if (this.rstCode === constants.NGHTTP2_NO_ERROR) setImmediate(destroy, this)
+}
+
+function destroy (stream: ServerHttp2Stream): void {
+  stream.destroy()
+}
+
+/** Of a stream that was reset behind the end of its answer, Node tells nothing. */
+export function isReset (raw: ServerResponse): boolean {
+  return isHttp2(raw) && streamOf(raw).closed
 }
 
 /** ms between two looks at a stream whose end has not gone out. */

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FastifyServerOptions } from 'fastify'
 import { answer, cutBody, drip, echo, hang, origin, type Echo } from '../helpers/origin.ts'
+import { block, connectFrames, END_HEADERS, END_STREAM, frame, uint32 } from '../helpers/frames.ts'
 import { connectHttp2 } from '../helpers/http2.ts'
 import { start } from '../helpers/proxy.ts'
 import { request } from '../helpers/client.ts'
 import { server as identity, ca } from '../helpers/tls.ts'
+import { eventually } from '../helpers/until.ts'
 
 const http2 = { http2: true } as FastifyServerOptions
 
@@ -183,6 +185,29 @@ for (const code of [0, 8]) {
 
     assert.equal(upstream.requests[0]!.complete, false)
   })
+}
+
+for (const [what, step, shown] of [
+  ['an answer that is all written', answer(200, Buffer.alloc(120_000)), true],
+  ['an answer that still comes', drip([Buffer.alloc(120_000), 'more'], 60_000), true],
+  ['no answer yet', hang(), false]
+] as const) {
+  for (const code of [0, 8]) {
+    test(`a client that resets (${code}) with ${what} is let go, and so is its connection`, async (t) => {
+      const upstream = await origin(t, step)
+      const proxy = await start(t, { upstream: upstream.url }, { fastify: http2 })
+      const wire = await connectFrames(t, proxy.port)
+      wire.write(frame('HEADERS', END_HEADERS | END_STREAM, 1, block([[':method', 'GET'], [':path', '/'], [':scheme', 'http'], [':authority', 'a']])))
+      await upstream.arrived(1)
+      // As much as the client's window takes.
+      if (shown) await eventually('the body', () => wire.frames.reduce((sum, { type, payload }) => type === 'DATA' ? sum + payload.length : sum, 0) >= 65_535)
+
+      wire.write(frame('RST_STREAM', 0, 1, uint32(code)))
+
+      assert.equal((await proxy.line()).error, 'client_closed_request')
+      await proxy.app.close()
+    })
+  }
 }
 
 test('our own errors are answers as over HTTP/1.1', async (t) => {

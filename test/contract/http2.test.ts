@@ -4,6 +4,7 @@ import http2, { type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { block, connectFrames, END_HEADERS, END_STREAM, frame, framesOrigin, uint32 } from '../helpers/frames.ts'
+import { eventually } from '../helpers/until.ts'
 
 /* What is leaned on in node:http2; see lib/data-plane/http2-reply.ts and pool/http2-request.ts. */
 
@@ -153,6 +154,31 @@ test('a response says finish before its END_STREAM goes out, and a stream that i
     assert.equal(wire.frames.some((one) => one.stream === 1 && one.type !== 'RST_STREAM' && (one.flags & END_STREAM) !== 0), isAwaited)
   }
   assert.deepEqual(states, [0, 0])
+})
+
+test('a stream that its client resets with NO_ERROR stays while some of its answer is unwritten, and says so only before its end', async (t) => {
+  for (const isEnded of [false, true]) {
+    let stream: ServerHttp2Stream | null = null
+    let aborted = 0
+    const server = http2.createServer((_request, response) => {
+      stream = response.stream
+      stream.on('aborted', () => { aborted++ })
+      response.writeHead(200)
+      if (isEnded) response.end(Buffer.alloc(120_000))
+      else response.write(Buffer.alloc(120_000))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => { server.close() })
+    const wire = await connectFrames(t, (server.address() as AddressInfo).port)
+    wire.write(frame('HEADERS', END_HEADERS | END_STREAM, 1, block([[':method', 'GET'], [':path', '/'], [':scheme', 'http'], [':authority', 'a']])))
+    await eventually('the body', () => wire.frames.filter(({ type }) => type === 'DATA').length > 3)
+    wire.write(frame('RST_STREAM', 0, 1, uint32(0)))
+    await eventually('the reset', () => stream!.closed)
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+
+    assert.deepEqual([stream!.destroyed, aborted], [false, isEnded ? 0 : 1])
+    stream!.destroy()
+  }
 })
 
 test('streams that a GOAWAY leaves out have an id above the last one that it names, and end with REFUSED_STREAM or the session', async (t) => {
