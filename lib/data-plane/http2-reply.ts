@@ -30,25 +30,26 @@ export function resetStream (raw: ServerResponse): void {
 }
 
 /**
- * Lets a stream go that its client has reset with NO_ERROR. Node keeps it, and its session, until all of the answer is written, which now
- * never is (test/contract/http2.test.ts).
+ * Lets a stream go when its client resets it with NO_ERROR. Node keeps it, and its session, until all of the answer is written, which now
+ * never is; and of a stream whose answer has been ended it tells nothing but that its timeout is taken off (test/contract/http2.test.ts).
  */
 export function letGoWhenReset (stream: ServerHttp2Stream): void {
-  stream.on('aborted', destroyReset)
+  stream.setTimeout = setTimeoutOrLetGo
 }
 
-function destroyReset (this: ServerHttp2Stream): void {
+function setTimeoutOrLetGo (this: ServerHttp2Stream, ms: number, callback?: () => void): void {
   // Not at once: Node is about to end it.
-  if (this.rstCode === constants.NGHTTP2_NO_ERROR) setImmediate(destroy, this)
+  if (ms === 0 && this.closed && this.rstCode === constants.NGHTTP2_NO_ERROR) setImmediate(letGo, this)
+  prototypeOf(this).setTimeout.call(this, ms, callback)
 }
 
-function destroy (stream: ServerHttp2Stream): void {
-  stream.destroy()
+function prototypeOf (stream: ServerHttp2Stream): ServerHttp2Stream {
+  return Object.getPrototypeOf(stream) as ServerHttp2Stream
 }
 
-/** Of a stream that was reset behind the end of its answer, Node tells nothing. */
-export function isReset (raw: ServerResponse): boolean {
-  return isHttp2(raw) && streamOf(raw).closed
+function letGo (stream: ServerHttp2Stream): void {
+  // One that has written all is closed by Node, and one that was closed by us still has its reset to send.
+  if (!stream.writableFinished) stream.destroy()
 }
 
 /** ms between two looks at a stream whose end has not gone out. */

@@ -1,5 +1,4 @@
 import type { ProxyExchange } from '../model/exchange.ts'
-import { isReset, resetStream } from './http2-reply.ts'
 import type { Deadlines } from './timeouts.ts'
 
 /** ms. With two ticks of the wheel it is still within the 50 that deadlines are kept to. */
@@ -19,14 +18,9 @@ export function watchReader (exchange: ProxyExchange, deadlines: Deadlines, now:
   deadlines.arm(exchange)
 }
 
-/** Whether a client that has not read everything has stopped reading for too long; if not, it is looked at again, unless it has gone. */
+/** Whether a client that has not read everything has stopped reading for too long; if not, it is looked at again. */
 export function hasStopped (exchange: ProxyExchange, deadlines: Deadlines, now: number): boolean {
-  const { raw } = exchange.reply
-  if (isReset(raw)) {
-    resetStream(raw)
-    return false
-  }
-  const unread = raw.writableLength
+  const unread = exchange.reply.raw.writableLength
   if (unread !== exchange.unread) {
     exchange.unread = unread
     exchange.readAt = now
