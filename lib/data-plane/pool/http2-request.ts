@@ -185,7 +185,12 @@ export class Http2Request implements Connection {
   }
 
   ended (): void {
-    if (this.#isOver || !this.#isWhole) return
+    if (this.#isOver) return
+    // Reset with NO_ERROR: Node would wait for the rest of the upload.
+    if (!this.#isWhole) {
+      this.#stream!.destroy()
+      return
+    }
     const isSent = this.#stream!.writableEnded
     this.#finish()
     // The answer came before the end of the request, whose rest nobody waits for (RFC 9113 8.1).
@@ -298,8 +303,10 @@ function onClose (this: Stream): void {
  * and an upload that was given up would be a whole one (test/contract/http2.test.ts).
  */
 function cancel (stream: Stream): void {
-  stream.close(NGHTTP2_CANCEL)
-  // Node keeps a stream, reset or not, and its session, until its last byte has been read.
+  // One that the upstream has reset takes no code, and with NO_ERROR stays until its upload has ended.
+  if (stream.closed) stream.destroy()
+  else stream.close(NGHTTP2_CANCEL)
+  // Node keeps a stream, and its session, until its last byte has been read.
   stream.resume()
 }
 
