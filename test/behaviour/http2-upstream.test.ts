@@ -9,7 +9,7 @@ import { block, END_HEADERS, END_STREAM, frame, framesOrigin, uint32 } from '../
 import { origin, answer, refusedPort, tlsOrigin } from '../helpers/origin.ts'
 import { start } from '../helpers/proxy.ts'
 import { ca, server as identity } from '../helpers/tls.ts'
-import { eventually, later, onceRead } from '../helpers/until.ts'
+import { eventually, onceRead } from '../helpers/until.ts'
 import type { PoolOptions } from '../../types/index.ts'
 
 const over2 = { http2: true } as FastifyServerOptions
@@ -269,11 +269,12 @@ test('an answer that is reset (0) amid its upload is cut, and gives its stream b
   const upstream = await framesOrigin(t, ({ type, stream }, wire) => {
     if (type !== 'HEADERS') return
     wire.write(frame('HEADERS', END_HEADERS, stream, block([[':status', '200']])), frame('DATA', 0, stream, 'part'))
-    later(() => { wire.write(frame('RST_STREAM', 0, stream, uint32(0))) }, 20)
   })
   const proxy = await start(t, { upstream: to(upstream.url) })
   const client = await connect(t, proxy.port)
   client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n${'a'.repeat(500_000)}`)
+  await client.until('part')
+  upstream.wires[0]!.write(frame('RST_STREAM', 0, 1, uint32(0)))
 
   assert.equal((await client.response()).complete, false)
   assert.equal((await proxy.line()).error, 'http_response_incomplete')
