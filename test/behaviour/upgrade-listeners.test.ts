@@ -124,3 +124,15 @@ test('a request behind an upgrade is in nobody else’s async scope', async (t) 
 
   assert.deepEqual(outer, [undefined, undefined, undefined, undefined])
 })
+
+test('an upgrade behind an answer that Node gives at once is answered as well', async (t) => {
+  const upstream = await origin(t, echo())
+  const proxy = await start(t, { upstream: upstream.url, websocket: true })
+  const client = await connect(t, proxy.port)
+
+  // Node's own 417 is out before anybody could have taken the upgrade in hand.
+  client.write('GET /a HTTP/1.1\r\nHost: a\r\nExpect: other\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n')
+
+  assert.equal((await client.response()).status, 417)
+  assert.equal((await client.response()).status, 200)
+})

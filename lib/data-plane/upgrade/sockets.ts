@@ -54,11 +54,17 @@ export function readAgain (server: Server, socket: Socket): void {
 }
 
 const events = ['error', 'close', 'data', 'end', 'readable', 'timeout'] as const
+/** Events to which no response listens that is being written meanwhile. */
+const eventsOfReaders = ['data', 'end', 'readable'] as const
 
-/** What changes when somebody else takes an upgrade in hand: a mark on the request, a response, a listener, an answer. */
-export function traces (request: IncomingMessage, socket: Socket): string {
-  const counts = events.map((event) => socket.listenerCount(event))
-  return [Reflect.ownKeys(request).length, responseOf(socket) === null, socket.bytesWritten, ...counts].join()
+/**
+ * What changes when somebody else takes an upgrade in hand: a mark on the request, a response, a listener, an answer.
+ * @param isBehind whether an earlier response was under way then, whose end changes the rest
+ */
+export function traces (request: IncomingMessage, socket: Socket, isBehind: boolean): string {
+  const counts = (isBehind ? eventsOfReaders : events).map((event) => socket.listenerCount(event))
+  const answer = isBehind ? [] : [responseOf(socket) === null, socket.bytesWritten]
+  return [Reflect.ownKeys(request).length, ...answer, ...counts].join()
 }
 
 /**

@@ -77,12 +77,13 @@ export class Upgrades {
     quiet(socket)
     this.#upgrades.set(request, { socket, head, exchange: null, isFollowed: false })
     // No listener for this protocol has any use for it; the others find that somebody has taken it.
-    const claim = isHttp2Offer(request) && responseOf(socket) === null ? new ServerResponse(request) : null
+    const isBehind = responseOf(socket) !== null
+    const claim = isHttp2Offer(request) && !isBehind ? new ServerResponse(request) : null
     claim?.assignSocket(socket)
-    const before = traces(request, socket)
+    const before = traces(request, socket, isBehind)
     process.nextTick(() => {
       claim?.detachSocket(socket)
-      if (socket.destroyed || (claim === null && traces(request, socket) !== before)) return
+      if (socket.destroyed || (claim === null && traces(request, socket, isBehind) !== before)) return
       const isOurs = this.#isOurs(request)
       // Somebody may still be making up his mind.
       if (!isOurs && claim === null && this.#hasOthers()) return
