@@ -37,10 +37,10 @@ export function letGoWhenReset (stream: ServerHttp2Stream): void {
   stream.setTimeout = setTimeoutOrLetGo
 }
 
-function setTimeoutOrLetGo (this: ServerHttp2Stream, ms: number, callback?: () => void): void {
+function setTimeoutOrLetGo (this: ServerHttp2Stream, ms: number, callback?: () => void): unknown {
   // Not at once: Node is about to end it.
   if (ms === 0 && this.closed && this.rstCode === constants.NGHTTP2_NO_ERROR) setImmediate(letGo, this)
-  prototypeOf(this).setTimeout.call(this, ms, callback)
+  return prototypeOf(this).setTimeout.call(this, ms, callback)
 }
 
 function prototypeOf (stream: ServerHttp2Stream): ServerHttp2Stream {

@@ -71,8 +71,7 @@ export function findSocketFault (text: string): string | null {
   if (path.startsWith('//')) return "a Unix socket has no host: 'unix:/run/app.sock'"
   if (path.endsWith('/')) return 'this is a folder, and no socket'
   if (/[?#]/.test(path)) return 'a Unix socket has no query'
-  // eslint-disable-next-line no-control-regex
-  if (/[\0-\x1f\x7f]/.test(path)) return 'the path of a Unix socket has no control characters'
+  if (/\p{Cc}/u.test(path)) return 'the path of a Unix socket has no control characters'
   const length = Buffer.byteLength(path)
   return length > SOCKET_PATH_LIMIT ? `the path of a Unix socket has at most ${SOCKET_PATH_LIMIT} bytes, not ${length}` : null
 }

@@ -27,8 +27,7 @@ export function findProxyFault (text: string): string | null {
     const password = decodeURIComponent(url.password)
     // RFC 7617 2.
     if (user.includes(':')) return 'has a user name with a colon, which Basic has no room for'
-    // eslint-disable-next-line no-control-regex
-    if (/[\0-\x1f\x7f]/.test(user + password)) return 'has control characters in its user information'
+    if (/\p{Cc}/u.test(user + password)) return 'has control characters in its user information'
   } catch {
     return 'has user information whose percent-encoding is not that of UTF-8'
   }

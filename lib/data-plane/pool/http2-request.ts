@@ -179,7 +179,7 @@ export class Http2Request implements Connection {
     this.#isWhole = true
   }
 
-  /** Reset with NO_ERROR. Before a head nothing reads the stream to its end, at which alone Node closes it: an upload would wait for ever. */
+  /** Ends a stream that was reset with NO_ERROR before its head. Nothing reads it to its end, at which alone Node closes it. */
   resetNow (): void {
     if (!this.#hasHead) this.#stream!.destroy()
   }
@@ -249,8 +249,8 @@ const TOO_MANY_CONTINUATIONS = -905
 function push (this: Stream, chunk: unknown): boolean {
   // Node ends a stream that was reset in the same way, but has marked it as closed by then (test/contract/http2.test.ts).
   if (chunk === null && !this.closed) this[kRequest].wholeNow()
-  // Not at once: the head may be in the same read, and is told a tick later.
-  else if (chunk === null) setImmediate(reset, this)
+  // Not at once: the head may be in the same read, and is told a tick later. Node also ends each stream that it destroys, which needs nothing.
+  else if (chunk === null && !this.destroyed) setImmediate(reset, this)
   return Readable.prototype.push.call(this, chunk)
 }
 

@@ -58,7 +58,7 @@ const events = ['error', 'close', 'data', 'end', 'readable', 'timeout'] as const
 const eventsOfReaders = ['data', 'end', 'readable'] as const
 
 /**
- * What changes when somebody else takes an upgrade in hand: a mark on the request, a response, a listener, an answer.
+ * Signs of another listener that takes an upgrade in hand: a mark on the request, a response, a listener, an answer.
  * @param isBehind whether an earlier response was under way then, whose end changes the rest
  */
 export function traces (request: IncomingMessage, socket: Socket, isBehind: boolean): string {
