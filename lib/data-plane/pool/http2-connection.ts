@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { ConnectionEnd } from '../../../types/policy.ts'
 import type { Remote } from './connection.ts'
 import type { Http2Opened } from './http2-connector.ts'
+import { handleOf } from './http2-handles.ts'
 import { type Caller, Http2Request } from './http2-request.ts'
 
 /** Requests at once in one connection at most, also where the upstream allows more, and until it has said so (RFC 9113 6.5.2 recommends no less). */
@@ -31,6 +32,8 @@ export class Http2Connection {
   /** When the last of them was over. */
   freedAt: number
   failure: Error | null = null
+  /** That of its session; see `keepUntilCollected`. */
+  handle: object | undefined
   endedBy: ConnectionEnd = 'upstream'
   /** For spans. */
   readonly remote: Remote
@@ -97,6 +100,11 @@ export class Http2Connection {
     this.#stopWaiting()
     this.active++
     new Http2Request(this, options, handler).begin()
+  }
+
+  /** While the session is open: one that is closed has it no more. */
+  holdHandle (): void {
+    this.handle ??= handleOf(this.session)
   }
 
   /** A request is over. */

@@ -2,6 +2,7 @@ import type { ClientHttp2Session } from 'node:http2'
 import { errors } from 'undici'
 import type { Probe, ProbeAnswer } from '../../../types/model.ts'
 import type { Http2Connector } from './http2-connector.ts'
+import { handleOf, keepUntilCollected } from './http2-handles.ts'
 import type { Opening } from './transport.ts'
 
 /** As probe.ts, over HTTP/2. */
@@ -41,6 +42,9 @@ export function sendHttp2Probe (connector: Http2Connector, probe: Probe, connect
     function send (session: ClientHttp2Session): void {
       const { host, ...headers } = probe.headers
       const stream = session.request({ ...headers, ':method': method, ':path': path, ...(host !== undefined && { ':authority': host }) })
+      const keep = (): void => { keepUntilCollected(handleOf(session), handleOf(stream)) }
+      if (stream.pending) stream.once('ready', keep)
+      else keep()
       stream.on('response', (head) => { answer = { statusCode: Number(head[':status']), latency: performance.now() - startedAt } })
       stream.on('error', finish)
       stream.on('end', () => { finish(null) })

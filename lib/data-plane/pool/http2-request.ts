@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import type { Carried, Connection, Remote } from './connection.ts'
 import type { Http2Connection } from './http2-connection.ts'
+import { handleOf, keepUntilCollected } from './http2-handles.ts'
 import { fieldsOf, named, requestFields } from './http2-head.ts'
 import { type Body, Http2Upload } from './http2-upload.ts'
 import { proxyError, type ProxyError } from '../../errors.ts'
@@ -25,6 +26,8 @@ export class Http2Request implements Connection {
   readonly #options: Dispatcher.DispatchOptions
   readonly #handler: Caller
   #stream: Stream | null = null
+  /** See `keepUntilCollected`. */
+  #handle: object | undefined
   #upload: Http2Upload | null = null
   #isOver = false
   #hasHead = false
@@ -110,6 +113,9 @@ export class Http2Request implements Connection {
       const stream = this.#connection.session.request(fields, { endStream: !hasBody, waitForTrailers: isStream }) as Stream
       this.#stream = stream
       stream[kRequest] = this
+      // Of a session whose preface is still to be written, a stream has no handle yet.
+      if (stream.pending) stream.once('ready', onReady)
+      else this.opened()
       stream.push = push
       stream.on('headers', onInformational).on('response', onResponse).on('trailers', onTrailers).on('error', onError).on('close', onClose)
       if (isStream) {
@@ -120,6 +126,11 @@ export class Http2Request implements Connection {
       if (this.#stream === null) this.#connection.release()
       this.#fail(named(error as NodeJS.ErrnoException))
     }
+  }
+
+  opened (): void {
+    this.#handle = handleOf(this.#stream!)
+    this.#connection.holdHandle()
   }
 
   drained (): void {
@@ -203,6 +214,7 @@ export class Http2Request implements Connection {
   }
 
   closed (): void {
+    if (!this.#isWhole) keepUntilCollected(this.#connection.handle, this.#handle)
     this.#connection.release()
     if (!this.#isOver) this.#fail(this.#reason())
   }
@@ -280,6 +292,10 @@ function onEnd (this: Stream): void {
 
 function onFinish (this: Stream): void {
   this[kRequest].sent()
+}
+
+function onReady (this: Stream): void {
+  this[kRequest].opened()
 }
 
 function onDrain (this: Stream): void {
