@@ -136,3 +136,32 @@ test('an upgrade behind an answer that Node gives at once is answered as well', 
   assert.equal((await client.response()).status, 417)
   assert.equal((await client.response()).status, 200)
 })
+
+test('an upgrade behind an answer that the app gives at once is answered as well', async (t) => {
+  const upstream = await origin(t, echo())
+  const proxy = await start(t, { routes: [{ url: '/b', upstream: upstream.url, websocket: true }] }, {
+    before: (app) => { app.get('/a', (_request, reply) => { reply.send('a') }) }
+  })
+  const client = await connect(t, proxy.port)
+
+  client.write(`GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n${asking}\r\n`)
+
+  assert.equal((await client.response()).body.toString(), 'a')
+  assert.equal((JSON.parse((await client.response()).body.toString()) as Echo).url, '/b')
+})
+
+test('an upgrade that another listener refuses behind an earlier answer has no second answer', async (t) => {
+  const upstream = await origin(t, echo())
+  const proxy = await start(t, { routes: [{ url: '/b', upstream: upstream.url, websocket: true }] }, {
+    before: (app) => { app.get('/a', (_request, reply) => { reply.send('a') }) },
+    after: (app) => { app.server.on('upgrade', (_request, socket) => { socket.end('HTTP/1.1 400 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno') }) }
+  })
+  const client = await connect(t, proxy.port)
+
+  client.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
+  assert.equal((await client.response()).body.toString(), 'a')
+  assert.equal((await client.response()).status, 400)
+  await client.closed
+
+  assert.equal(upstream.hits, 0)
+})

@@ -83,7 +83,8 @@ export class Upgrades {
     const before = traces(request, socket, isBehind)
     process.nextTick(() => {
       claim?.detachSocket(socket)
-      if (socket.destroyed || (claim === null && traces(request, socket, isBehind) !== before)) return
+      // One who answered by ending the socket leaves nothing to answer on, also where an earlier response hides what he wrote.
+      if (!socket.writable || (claim === null && traces(request, socket, isBehind) !== before)) return
       const isOurs = this.#isOurs(request)
       // Somebody may still be making up his mind.
       if (!isOurs && claim === null && this.#hasOthers()) return
