@@ -113,7 +113,7 @@ export class Http2Request implements Connection {
       const stream = this.#connection.session.request(fields, { endStream: !hasBody, waitForTrailers: isStream }) as Stream
       this.#stream = stream
       stream[kRequest] = this
-      // Of a session whose preface is still to be written, a stream has no handle yet.
+      // A stream has no handle before its session has written its preface.
       if (stream.pending) stream.once('ready', onReady)
       else this.opened()
       stream.push = push
@@ -261,7 +261,8 @@ const TOO_MANY_CONTINUATIONS = -905
 function push (this: Stream, chunk: unknown): boolean {
   // Node ends a stream that was reset in the same way, but has marked it as closed by then (test/contract/http2.test.ts).
   if (chunk === null && !this.closed) this[kRequest].wholeNow()
-  // Not at once: the head may be in the same read, and is told a tick later. Node also ends each stream that it destroys, which needs nothing.
+  // Not at once: the head may be in the same read, and is told a tick later.
+  // Node also ends each stream that it destroys, which needs nothing.
   else if (chunk === null && !this.destroyed) setImmediate(reset, this)
   return Readable.prototype.push.call(this, chunk)
 }

@@ -83,7 +83,7 @@ export class Upgrades {
     const before = traces(request, socket, isBehind)
     process.nextTick(() => {
       claim?.detachSocket(socket)
-      // One who answered by ending the socket leaves nothing to answer on, also where an earlier response hides what he wrote.
+      // A socket that another listener has ended takes no answer. Behind an earlier response nothing else tells of that listener.
       if (!socket.writable || (claim === null && traces(request, socket, isBehind) !== before)) return
       const isOurs = this.#isOurs(request)
       // Somebody may still be making up his mind.
